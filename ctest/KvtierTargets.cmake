@@ -1,0 +1,117 @@
+# The only ways this repository declares a target: kvtier_library, kvtier_program, kvtier_unit_tests, kvtier_suite,
+# kvtier_fuzz, kvtier_benchmark.
+include_guard(GLOBAL)
+include(GoogleTest)
+
+add_library(kvtier_flags INTERFACE)
+target_compile_options(kvtier_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wimplicit-fallthrough -Wformat=2 -Werror)
+target_compile_definitions(kvtier_flags INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(KVTIER_SANITIZE)
+  add_compile_options(-fsanitize=${KVTIER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KVTIER_SANITIZE})
+endif()
+
+# Two precompiled header sets, built once each: what nearly every source includes, and the same plus GoogleTest.
+# Preset `debug` builds without them, so a source that leans on them fails there.
+function(kvtier_precompile target kind)
+  if(NOT KVTIER_PCH)
+    return()
+  endif()
+  if(NOT TARGET kvtier_pch_${kind})
+    file(WRITE ${CMAKE_BINARY_DIR}/pch_${kind}.cpp "")
+    add_library(kvtier_pch_${kind} OBJECT ${CMAKE_BINARY_DIR}/pch_${kind}.cpp)
+    target_link_libraries(kvtier_pch_${kind} PRIVATE kvtier_flags fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+    set(headers <algorithm> <array> <atomic> <chrono> <cstdint> <filesystem> <functional> <map> <memory> <mutex>
+      <optional> <span> <string> <string_view> <thread> <unordered_map> <variant> <vector> <fmt/format.h>
+      <nlohmann/json.hpp>)
+    if(kind STREQUAL "test")
+      target_link_libraries(kvtier_pch_test PRIVATE GTest::gmock)
+      list(APPEND headers <gmock/gmock.h> <gtest/gtest.h>)
+    endif()
+    target_precompile_headers(kvtier_pch_${kind} PRIVATE ${headers})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM kvtier_pch_${kind})
+endfunction()
+
+function(kvtier_library name)
+  cmake_parse_arguments(A "" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(A_SOURCES)
+    add_library(kvtier_${name} STATIC ${A_SOURCES})
+    target_include_directories(kvtier_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(kvtier_${name} PUBLIC ${A_DEPS} fmt::fmt nlohmann_json::nlohmann_json Threads::Threads
+      PRIVATE kvtier_flags ${A_PRIVATE_DEPS})
+    target_sources(kvtier_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${A_HEADERS})
+    kvtier_precompile(kvtier_${name} std)
+  else()
+    add_library(kvtier_${name} INTERFACE)
+    target_include_directories(kvtier_${name} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_sources(kvtier_${name} INTERFACE FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${A_HEADERS})
+    target_link_libraries(kvtier_${name} INTERFACE ${A_DEPS} fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+  endif()
+  add_library(kvtier::${name} ALIAS kvtier_${name})
+endfunction()
+
+function(kvtier_program name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+  kvtier_precompile(${name} std)
+endfunction()
+
+# Unit tests live beside the code they test; one binary per folder, one CTest test per case.
+# LABEL is unit unless a folder says otherwise (truth, soak).
+function(kvtier_unit_tests name)
+  cmake_parse_arguments(A "" "LABEL;TIMEOUT;PREFIX" "SOURCES;DEPS" ${ARGN})
+  if(NOT A_LABEL)
+    set(A_LABEL unit)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  if(NOT A_PREFIX)
+    set(A_PREFIX ${A_LABEL}.)
+  endif()
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gmock GTest::gtest_main)
+  kvtier_precompile(${name} test)
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_PREFIX ${A_PREFIX}
+    PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
+endfunction()
+
+# The benchmark suites: labels, locks and time limits come from ctest/suite_properties.cmake at each ctest start.
+function(kvtier_suite name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gtest)
+  kvtier_precompile(${name} test)
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_LIST kvtier_suite_tests
+    XML_OUTPUT_DIR ${CMAKE_BINARY_DIR}/junit/gtest)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_SOURCE_DIR}/ctest/suite_properties.cmake)
+endfunction()
+
+# A fuzz target: with clang a libFuzzer binary; otherwise the same function replays its corpus as a unit test.
+function(kvtier_fuzz name)
+  cmake_parse_arguments(A "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_executable(${name} ${A_SOURCES})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${A_SOURCES} ${PROJECT_SOURCE_DIR}/ctest/fuzz_replay_main.cpp)
+    add_test(NAME unit.fuzz.${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${A_CORPUS})
+    set_tests_properties(unit.fuzz.${name} PROPERTIES LABELS unit TIMEOUT 60)
+  endif()
+  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags)
+  kvtier_precompile(${name} std)
+endfunction()
+
+# A benchmark program: prints one JSON object a row (see docs/benchmarks.md); `kvtier bench` runs them all.
+function(kvtier_benchmark name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  if(KVTIER_BENCH)
+    add_executable(${name} ${A_SOURCES})
+    target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags)
+    kvtier_precompile(${name} std)
+  endif()
+endfunction()

@@ -1,0 +1,4 @@
+# Tests of the repository itself: cheap, no stack, label repo.
+add_test(NAME repo.layering
+  COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/ctest/layering.cmake)
+set_tests_properties(repo.layering PROPERTIES LABELS repo TIMEOUT 60)
