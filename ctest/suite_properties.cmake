@@ -1,1 +1,66 @@
-# written with the suites
+# Read by ctest at each start, after discovery. Everything that `ctest -L` can select, and everything that keeps two runs off
+# one stack, is decided here from the name:  [Quick]<Suite>_<Tiers>_<stack>/<Fixture>.<Case>/<parameter>
+# A suite exists once per stack. The host's own twin gets the suite and tier labels, the other only its stack label.
+set(kvtier_backend "$ENV{BENCH_BACKEND}")
+if(kvtier_backend STREQUAL "" OR kvtier_backend STREQUAL "auto")
+  set(kvtier_backend reference)
+  find_program(kvtier_nvidia_smi nvidia-smi)
+  find_program(kvtier_docker docker)
+  if(kvtier_nvidia_smi AND kvtier_docker)
+    execute_process(COMMAND ${kvtier_nvidia_smi} --query-gpu=name --format=csv,noheader
+      OUTPUT_VARIABLE kvtier_gpu ERROR_QUIET TIMEOUT 10)
+    execute_process(COMMAND ${kvtier_docker} info OUTPUT_QUIET ERROR_QUIET TIMEOUT 10 RESULT_VARIABLE kvtier_docker_answer)
+    if(kvtier_gpu MATCHES "GB10" AND kvtier_docker_answer EQUAL 0)
+      set(kvtier_backend dynamo)
+    endif()
+  endif()
+endif()
+if(kvtier_backend MATCHES "^(dynamo|trtllm|command)$")
+  set(kvtier_own_stack spark)
+else()
+  set(kvtier_own_stack reference)
+endif()
+
+foreach(test IN LISTS kvtier_suite_tests)
+  if(NOT test MATCHES "^(Quick)?(ReuseVerify|RehydrateReplay|TraceReplay|Phase[0-9]+)_(B0|B1|B2|B1B2)_(reference|spark)/([A-Za-z0-9]+)\\.([A-Za-z0-9]+)")
+    message(WARNING "suite test without [Quick]<Suite>_<Tiers>_<stack>/ prefix: ${test}")
+    continue()
+  endif()
+  set(quick "${CMAKE_MATCH_1}")
+  set(suite "${CMAKE_MATCH_2}")
+  set(stack "${CMAKE_MATCH_4}")
+  set(case_name "${CMAKE_MATCH_6}")
+  string(REGEX MATCHALL "B[0-2]" tiers "${CMAKE_MATCH_3}")
+  string(REGEX REPLACE "([a-z])([A-Z])" "\\1_\\2" suite_label "${suite}")  # ReuseVerify -> reuse_verify
+  string(TOLOWER "${suite_label}" suite_label)
+  if(quick)
+    set(labels quick)
+    set(timeout 240)
+  elseif(stack STREQUAL kvtier_own_stack)
+    set(labels ${suite_label} ${tiers} ${stack})
+    set(timeout 3600)
+  else()
+    set(labels ${stack})
+    set(timeout 3600)
+  endif()
+  # An experiment watches its own stalls; its CTest limit only ends what nobody watches any more.
+  if(suite STREQUAL "Phase70" AND NOT quick)
+    set(timeout 604800)
+  endif()
+  set_tests_properties("${test}" PROPERTIES
+    LABELS "${labels}"
+    RESOURCE_LOCK kv_stack  # one serving stack fits the machine: suites never overlap
+    RUN_SERIAL ON           # nor may a unit test steal CPU from a measurement
+    TIMEOUT ${timeout})
+  # preflight -> experiment -> gates, which are separate processes and agree through <root>/current/phase70.json
+  if(suite STREQUAL "Phase70")
+    set(chain "${quick}${suite}_${stack}")
+    if(case_name STREQUAL "Preflight")
+      set_tests_properties("${test}" PROPERTIES FIXTURES_SETUP ${chain}_preflight)
+    elseif(case_name STREQUAL "PairedExperiment")
+      set_tests_properties("${test}" PROPERTIES FIXTURES_REQUIRED ${chain}_preflight FIXTURES_SETUP ${chain}_run)
+    else()
+      set_tests_properties("${test}" PROPERTIES FIXTURES_REQUIRED ${chain}_run)
+    endif()
+  endif()
+endforeach()
