@@ -1,0 +1,32 @@
+#pragma once
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "harness/core/reading.hpp"
+#include "harness/core/units.hpp"
+#include "telemetry/block_device.hpp"
+#include "telemetry/roots.hpp"
+
+namespace kvtier {
+
+/// Cumulative I/O of a control group on one device.
+struct CgroupIo {
+  Bytes read{}, write{};
+  std::string source;  // "cgroup_v2_io_stat", "cgroup_blkio.throttle.io_service_bytes"
+  std::string path;    // of the file that was read
+  bool operator==(const CgroupIo&) const = default;
+};
+
+/// The control group of a process on `device`: v2 io.stat where the io controller is on, else v1 blkio, else
+/// unavailable. A group shared with other processes counts theirs too; the path tells.
+Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots = {});
+
+/// Path of the group for a controller in the text of /proc/<pid>/cgroup; controller "" is the v2 line.
+std::string CgroupPath(std::string_view text, std::string_view controller);
+/// A device without a line has done no I/O in the group: zero, not unavailable.
+Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number);
+Reading<CgroupIo> ParseBlkio(std::string_view text, unsigned major_number, unsigned minor_number);
+
+}  // namespace kvtier
