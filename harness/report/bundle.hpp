@@ -4,12 +4,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "harness/core/files.hpp"
 #include "harness/judge/evidence.hpp"
+#include "harness/judge/reason.hpp"
 #include "harness/report/run_config.hpp"
 
 /// One run on disk: a folder of versioned artifacts (spec/artifacts.md A1-A10, with our additions), each whole at any
@@ -54,10 +56,10 @@ struct PhaseBoundaries {
 
 /// What only the caller of Close knows.
 struct CloseNotes {
-  /// Scenario signals of the documented names, e.g. {"rehydrate_replay_signal_kvbm": {...}}; merged into overall_summary.
-  nlohmann::json scenario_signals = nlohmann::json::object();
-  /// Findings of the judge about this leg, [{code, sentence, ...}]; shown in report.md and kept in the summary.
-  nlohmann::json findings = nlohmann::json::array();
+  /// Findings of the judge about this leg; kept in the summary, shown in report.md.
+  Findings findings;
+  /// Fields of the caller's own for overall_summary, beside the documented scenario signals.
+  nlohmann::json more_signals = nlohmann::json::object();
   std::vector<std::string> notes;  // one sentence each
 };
 

@@ -19,8 +19,6 @@ void to_json(nlohmann::json& j, const TierTraffic& t);
 void from_json(const nlohmann::json& j, TierTraffic& t);
 void to_json(nlohmann::json& j, const ProcessIo& p);
 void from_json(const nlohmann::json& j, ProcessIo& p);
-void to_json(nlohmann::json& j, const OsIoSnapshot& s);
-void from_json(const nlohmann::json& j, OsIoSnapshot& s);
 void to_json(nlohmann::json& j, const IoTraffic& t);
 void from_json(const nlohmann::json& j, IoTraffic& t);
 void to_json(nlohmann::json& j, const ExpectedHits::Range& r);
@@ -35,9 +33,10 @@ void to_json(nlohmann::json& j, const PhaseEvidence& p);
 void from_json(const nlohmann::json& j, PhaseEvidence& p);
 void to_json(nlohmann::json& j, const WorkerReadback& w);
 void from_json(const nlohmann::json& j, WorkerReadback& w);
-/// Everything but the records, which have their own file.
-void to_json(nlohmann::json& j, const LegEvidence& leg);
-void from_json(const nlohmann::json& j, LegEvidence& leg);
+/// A leg without its phases and records, which have files of their own, and without what reading it decides (run_dir,
+/// closed).
+nlohmann::json LegHeadJson(const LegEvidence& leg);
+void ReadLegHead(const nlohmann::json& j, LegEvidence& leg);
 
 /// Reads a JSON object and checks its schema_version. Throws IoError when unreadable, DataError naming the file and
 /// the key when it is no object or of another version.
