@@ -4,23 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "harness/net/openai.hpp"
+
 namespace kvtier {
-
-/// The sampling fields of a completion request, exactly those that the documented identity hashes cover.
-struct GenerationParams {
-  int max_tokens = 256;
-  double temperature = 0.0;
-  double top_p = 1.0;
-  std::vector<std::string> stop{"<|eot_id|>"};
-  bool stream = true;
-  std::optional<std::int64_t> seed = std::nullopt;
-};
-
-/// Payload fields that the documented hashes do not cover; hashed separately as request_extras_sha256.
-struct RequestExtras {
-  bool ignore_eos = false;
-  bool include_usage = true;  // stream_options.include_usage
-};
 
 /// Hex SHA-256 values of spec/workloads.md section 7.
 struct RequestIdentity {
