@@ -1,0 +1,126 @@
+#include "telemetry/cgroup.hpp"
+
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "harness/core/error.hpp"
+#include "harness/core/files.hpp"
+#include "telemetry/text.hpp"
+
+namespace kvtier {
+namespace {
+
+struct Candidate {
+  std::filesystem::path file;
+  std::string source;
+  bool v2 = false;
+};
+
+/// v2 alone, v2 beside v1 ("hybrid"), then v1.
+std::vector<Candidate> Candidates(const std::string& membership, const OsRoots& roots) {
+  const auto mount = roots.sys / "fs/cgroup";
+  std::vector<Candidate> candidates;
+  const auto below = [](const std::filesystem::path& base, const std::string& path) {
+    return base / std::filesystem::path(path).relative_path();
+  };
+  if (const std::string path = CgroupPath(membership, ""); !path.empty()) {
+    for (const auto& base : {mount, mount / "unified"}) {
+      candidates.push_back({below(base, path) / "io.stat", "cgroup_v2_io_stat", true});
+    }
+  }
+  if (const std::string path = CgroupPath(membership, "blkio"); !path.empty()) {
+    for (const char* file : {"blkio.throttle.io_service_bytes", "blkio.io_service_bytes"}) {
+      candidates.push_back({below(mount / "blkio", path) / file, fmt::format("cgroup_{}", file), false});
+    }
+  }
+  return candidates;
+}
+
+}  // namespace
+
+std::string CgroupPath(std::string_view text, std::string_view controller) {
+  std::string path;
+  ForEachLine(text, [&](std::string_view line) {
+    // "4:blkio,memory:/path"; the v2 line is "0::/path".
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos || !path.empty()) return;
+    std::string_view names = line.substr(first + 1, second - first - 1);
+    if (controller.empty()) {
+      if (names.empty() && line.substr(0, first) == "0") path = line.substr(second + 1);
+      return;
+    }
+    while (!names.empty()) {
+      const std::string_view name = names.substr(0, names.find(','));
+      if (name == controller) path = line.substr(second + 1);
+      names.remove_prefix(std::min(names.size(), name.size() + 1));
+    }
+  });
+  return path;
+}
+
+Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number) {
+  const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
+  CgroupIo io;
+  std::string problem;
+  ForEachLine(text, [&](std::string_view line) {
+    const auto words = Words(line);
+    if (words.empty() || words[0] != wanted) return;
+    std::optional<std::uint64_t> read, write;
+    for (const std::string_view word : words) {
+      if (word.starts_with("rbytes=")) read = ParseNumber<std::uint64_t>(word.substr(7));
+      if (word.starts_with("wbytes=")) write = ParseNumber<std::uint64_t>(word.substr(7));
+    }
+    if (read && write) {
+      io.read = Bytes{*read};
+      io.write = Bytes{*write};
+    } else if (words.size() > 1) {  // a line of the number alone is a device without I/O
+      problem = fmt::format("io.stat has no rbytes and wbytes for {}", wanted);
+    }
+  });
+  return problem.empty() ? Reading<CgroupIo>(io) : Reading<CgroupIo>::Unavailable(problem);
+}
+
+Reading<CgroupIo> ParseBlkio(std::string_view text, unsigned major_number, unsigned minor_number) {
+  const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
+  CgroupIo io;
+  std::string problem;
+  ForEachLine(text, [&](std::string_view line) {
+    const auto words = Words(line);
+    if (words.size() != 3 || words[0] != wanted) return;
+    const auto value = ParseNumber<std::uint64_t>(words[2]);
+    if (!value) problem = fmt::format("the blkio line of {} has no number", wanted);
+    if (value && words[1] == "Read") io.read = Bytes{*value};
+    if (value && words[1] == "Write") io.write = Bytes{*value};
+  });
+  return problem.empty() ? Reading<CgroupIo>(io) : Reading<CgroupIo>::Unavailable(problem);
+}
+
+Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots) {
+  std::string membership;
+  try {
+    membership = ReadFile(roots.proc / std::to_string(pid) / "cgroup");
+  } catch (const IoError& e) {
+    return Reading<CgroupIo>::Unavailable(e.what());
+  }
+  for (const Candidate& candidate : Candidates(membership, roots)) {
+    std::string text;
+    try {
+      text = ReadFile(candidate.file);
+    } catch (const IoError&) {
+      continue;
+    }
+    auto io = candidate.v2 ? ParseIoStat(text, device.major_number, device.minor_number)
+                           : ParseBlkio(text, device.major_number, device.minor_number);
+    return io.Map([&](CgroupIo value) {
+      value.source = candidate.source;
+      value.path = candidate.file.string();
+      return value;
+    });
+  }
+  return Reading<CgroupIo>::Unavailable("the worker's control group has no I/O accounting (io or blkio controller off)");
+}
+
+}  // namespace kvtier
