@@ -54,7 +54,8 @@ struct RequestRecord {
 };
 
 nlohmann::json ToJson(const RequestRecord& record);
-/// Reads what ToJson wrote (the prompt text itself is not in the row). Throws DataError naming the key.
+/// Reads what ToJson wrote (the prompt text itself is not in the row; the generated text is, as output_text). Throws
+/// DataError naming the key.
 RequestRecord RecordFromJson(const nlohmann::json& row);
 
 /// What the client measured of itself over one phase.

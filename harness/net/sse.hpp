@@ -22,6 +22,10 @@ class SseSplitter {
   void Feed(std::string_view bytes, const Sink& sink);
   /// Ready for a new stream.
   void Reset();
+  /// Dynamo up to 1.0.1 reports an error as `event: error` and a comment without any data, which the standard drops:
+  /// the type of the last event that was dropped for want of data, and the last comment.
+  const std::string& dropped_type() const { return dropped_type_; }
+  const std::string& last_comment() const { return last_comment_; }
   /// Bytes held of an unfinished event: the caller bounds it.
   std::size_t held_bytes() const { return line_.size() + data_.size(); }
 
@@ -35,6 +39,8 @@ class SseSplitter {
   bool has_data_ = false;
   std::string type_;
   std::string id_;
+  std::string dropped_type_;
+  std::string last_comment_;
   std::string bom_;
   bool bom_done_ = false;
   bool skip_lf_ = false;  // the last byte was a CR
