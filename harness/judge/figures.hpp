@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "harness/core/reading.hpp"
 #include "harness/core/units.hpp"
 #include "harness/judge/evidence.hpp"

@@ -83,8 +83,8 @@ struct PairRow {
   std::optional<double> error_rate;
   bool stream = true, stream_record_ttfb = false;
   std::optional<double> replay_ttfc_p95_ms, replay_ttfc_p99_ms, replay_ttft_p95_ms, replay_ttft_p99_ms;
-  std::optional<double> metric_preferred_replay_p95;
-  std::string metric_used_replay_p95;
+  std::string metric_preferred_replay_p95;  // "replay_ttfc_p95_ms"
+  std::string metric_used_replay_p95;       // the same, "replay_ttft_p95_ms" or "missing"
   std::optional<double> replay_read_gib;  // OS witness of the worker, not the device
   std::optional<bool> io_attrib_pass;
   std::string process_evidence_method;  // "proc_pid_io", "cgroup_io", "none"

@@ -123,7 +123,9 @@ bool Has(const Findings& findings, Reason reason);
 bool Passes(const Findings& findings);
 /// Sorted, each once.
 std::vector<std::string> Codes(const Findings& findings);
-/// "CODE [run_id phase]: detail", one a line.
+/// "CODE [run_id phase]: detail"
+std::string FindingText(const Finding& finding);
+/// One a line.
 std::string FindingsText(const Findings& findings);
 
 /// {"code","severity","run_id","phase","detail"}; run_id and phase are null when empty.

@@ -1,0 +1,134 @@
+#pragma once
+#include <cmath>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "harness/core/rng.hpp"
+#include "harness/judge/evidence.hpp"
+#include "harness/judge/phase70.hpp"
+
+/// Healthy evidence of the default shape for the tests of this folder, which then plant one lie in it: 60 populate, 24
+/// thrash and 60 replay requests; on B2 all 1,020 replayed blocks come from the SSD.
+namespace kvtier::test {
+
+constexpr std::uint64_t kBlockBytes = 327'680;
+constexpr std::uint64_t kReplayBlocks = 1020;
+
+inline RequestRecord MakeRecord(int index, const std::string& phase, int prompt, double ttfc_ms) {
+  RequestRecord r;
+  r.request_index = index;
+  r.phase = phase;
+  r.planned.prompt_id = fmt::format("p{:03}", prompt);
+  r.planned.identity.prompt_sha256 = fmt::format("prompt {}", prompt);
+  r.planned.identity.generation_params_sha256 = "params";
+  r.planned.identity.request_extras_sha256 = "extras";
+  r.planned.params.max_tokens = 8;
+  r.planned.extras.ignore_eos = true;
+  r.outcome = Outcome::kOk;
+  r.http_status = 200;
+  r.text = fmt::format("answer {}", prompt);
+  r.usage = TokenUsage{550, 8, 0};
+  r.stamps.scheduled = r.stamps.issued = r.stamps.sent_first = 1'000'000'000;
+  r.stamps.first_text = 1'000'000'000 + static_cast<MonoNs>(ttfc_ms * 1e6);
+  r.stamps.last_text = *r.stamps.first_text + 20'000'000;
+  r.stamps.done = r.stamps.last_text;
+  return r;
+}
+
+inline PhaseEvidence MakePhase(const std::string& name, int requests) {
+  PhaseEvidence p;
+  p.name = name;
+  p.planned_requests = requests;
+  p.duration_s = 10;
+  p.drain = {true, 0.5, ""};
+  p.tiers.matched_tokens = std::uint64_t{0};
+  p.tiers.offload_g1_to_g2_blocks = std::uint64_t{0};
+  p.tiers.offload_g2_to_g3_blocks = std::uint64_t{0};
+  p.tiers.offload_g1_to_g3_blocks = std::uint64_t{0};
+  p.tiers.onboard_g2_to_g1_blocks = std::uint64_t{0};
+  p.tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+  p.tiers.disk_hit_rate_after = 0.0;
+  p.io.block_device = "vda";
+  p.io.device_read = Bytes{0};
+  p.io.device_write = Bytes{0};
+  p.io.process_read = Bytes{0};
+  p.io.process_write = Bytes{0};
+  p.io.process_rchar = Bytes{0};
+  p.io.process_wchar = Bytes{0};
+  return p;
+}
+
+/// `ttfc_ms` is the median of the replay; single requests spread by 10 % in a fixed pattern.
+inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run_id = "run") {
+  LegEvidence leg;
+  leg.run_id = run_id;
+  leg.run_dir = "results/" + run_id;
+  leg.tier = tier;
+  leg.scenario = "rehydrate_replay";
+  leg.backend = "reference";
+  leg.deterministic = true;
+  leg.block_bytes = kBlockBytes;
+  leg.block_tokens = 32;
+  leg.closed = true;
+  leg.run_valid = true;
+  leg.worker.disk_cache_gb = tier == TierMode::kB2 ? 0.5 : 0.0;
+  leg.worker.disk_blocks = std::uint64_t{tier == TierMode::kB2 ? 1536U : 0U};
+  leg.worker.open_files_under_cache_dir = std::uint64_t{tier == TierMode::kB2 ? 1U : 0U};
+  leg.worker.disk_offload_filter = false;
+  leg.worker.cold_at_start = true;
+  leg.models_at_end = std::uint64_t{1};
+  leg.phases = {MakePhase("populate", 60), MakePhase("thrash", 24), MakePhase("replay", 60)};
+  int index = 0;
+  for (int i = 0; i < 60; ++i) leg.records.push_back(MakeRecord(++index, "populate", i, 100));
+  for (int i = 0; i < 24; ++i) leg.records.push_back(MakeRecord(++index, "thrash", 100 + i, 100));
+  for (int i = 0; i < 60; ++i) {
+    leg.records.push_back(MakeRecord(++index, "replay", i, ttfc_ms * (0.95 + 0.1 * i / 59)));
+  }
+  if (tier == TierMode::kB2) {
+    PhaseEvidence& populate = leg.phases[0];
+    populate.tiers.offload_g2_to_g3_blocks = kReplayBlocks;
+    populate.io.process_write = Bytes{kReplayBlocks * kBlockBytes};
+    PhaseEvidence& replay = leg.phases[2];
+    replay.tiers.onboard_g3_to_g1_blocks = kReplayBlocks;
+    replay.tiers.matched_tokens = kReplayBlocks * 32;
+    replay.io.process_read = Bytes{kReplayBlocks * kBlockBytes};
+    replay.io.device_read = Bytes{kReplayBlocks * kBlockBytes};
+  }
+  return leg;
+}
+
+inline PhaseEvidence& Replay(LegEvidence& leg) { return leg.phases[2]; }
+
+/// An experiment of `pairs` pairs with B2 / B1 = `ratio` and a run-to-run spread of `sd` (of the log). The place in the
+/// pair multiplies the second leg by `second`.
+inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.01, std::uint64_t seed = 1,
+                                   double second = 1.0) {
+  Phase70Input input;
+  input.setup.ts = "20260101T000000Z";
+  input.setup.planned_pairs = pairs;
+  input.setup.replay_concurrency = 4;
+  input.setup.order_seed = "20260212";
+  input.preflight.state = PreflightOutcome::State::kPassed;
+  Rng rng(seed);
+  const auto plan = PlanOrder(pairs, OrderStrategy::kRandom, input.setup.order_seed);
+  for (int pair = 1; pair <= pairs; ++pair) {
+    const LegOrder order = plan[static_cast<std::size_t>(pair - 1)];
+    for (int place = 1; place <= 2; ++place) {
+      const bool is_a = (order == LegOrder::kAB) == (place == 1);
+      const double ttfc = 100 * (is_a ? 1 : ratio) * std::exp(sd * rng.Normal()) * (place == 2 ? second : 1);
+      Phase70Leg leg;
+      leg.pair_id = pair;
+      leg.order = order;
+      leg.pair_leg = place;
+      const TierMode mode = is_a ? TierMode::kB1 : TierMode::kB2;
+      leg.bundle_id = fmt::format("bundle_p{:02}_l{}", pair, place);
+      leg.timestamp_utc = "2026-01-01T00:00:00.000+00:00";
+      leg.evidence = MakeLeg(mode, ttfc, fmt::format("run_{}_p{:02}_l{}", TierName(mode), pair, place));
+      input.legs.push_back(std::move(leg));
+    }
+  }
+  return input;
+}
+
+}  // namespace kvtier::test

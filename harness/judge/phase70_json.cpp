@@ -1,0 +1,405 @@
+#include <cmath>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/judge/json_fields.hpp"
+#include "harness/judge/phase70.hpp"
+
+namespace kvtier {
+namespace {
+
+using nlohmann::json;
+
+json MetaJson(const Phase70Setup& s) {
+  return {{"ts", s.ts},
+          {"replay_concurrency", s.replay_concurrency},
+          {"pairs", s.planned_pairs},
+          {"modes", {{"mode_a", TierName(s.mode_a)}, {"mode_b", TierName(s.mode_b)}}},
+          {"scenario", s.scenario},
+          {"order_strategy", OrderStrategyName(s.order_strategy)},
+          {"order_seed", s.order_seed},
+          {"margin_pct", s.effect.margin_pct},
+          {"alpha", s.effect.alpha},
+          {"t_from_pairs", s.effect.t_from_pairs},
+          {"stream", s.stream},
+          {"stream_record_ttfb", s.stream_record_ttfb},
+          {"decision_grade_require_rehydrate", s.gates.require_rehydrate},
+          {"require_matched", s.gates.require_matched},
+          {"min_matched_tokens", s.gates.min_matched_tokens},
+          {"max_error_rate", s.gates.max_error_rate},
+          {"b1_io_threshold_bytes", s.gates.b1_io_threshold},
+          {"disable_mechanism_gate", s.disable_mechanism_gate},
+          {"io_attrib_enabled", s.io_attrib_expected}};
+}
+
+Phase70Setup SetupFrom(const json& j) {
+  Phase70Setup s;
+  s.ts = At<std::string>(j, "ts");
+  s.replay_concurrency = At<int>(j, "replay_concurrency");
+  s.planned_pairs = At<int>(j, "pairs");
+  s.mode_a = TierAt(At(j, "modes"), "mode_a");
+  s.mode_b = TierAt(At(j, "modes"), "mode_b");
+  s.scenario = At<std::string>(j, "scenario");
+  const auto strategy = FindOrderStrategy(At<std::string>(j, "order_strategy"));
+  if (!strategy) throw DataError("the key \"order_strategy\" holds no known strategy");
+  s.order_strategy = *strategy;
+  s.order_seed = At<std::string>(j, "order_seed");
+  s.effect.margin_pct = At<double>(j, "margin_pct");
+  s.effect.alpha = At<double>(j, "alpha");
+  s.effect.t_from_pairs = At<std::size_t>(j, "t_from_pairs");
+  s.stream = At<bool>(j, "stream");
+  s.stream_record_ttfb = At<bool>(j, "stream_record_ttfb");
+  s.gates.require_rehydrate = At<bool>(j, "decision_grade_require_rehydrate");
+  s.gates.require_matched = At<bool>(j, "require_matched");
+  s.gates.min_matched_tokens = At<double>(j, "min_matched_tokens");
+  s.gates.max_error_rate = At<double>(j, "max_error_rate");
+  s.gates.b1_io_threshold = At<Bytes>(j, "b1_io_threshold_bytes");
+  s.disable_mechanism_gate = At<bool>(j, "disable_mechanism_gate");
+  s.io_attrib_expected = At<bool>(j, "io_attrib_enabled");
+  return s;
+}
+
+json DetailJson(const MechanismDetail& m) {
+  return {{"run_id", m.run_id},
+          {"mode", TierName(m.mode)},
+          {"signals",
+           {{"matched_tokens", OptionalJson(m.matched_tokens)},
+            {"onboard_d2d", OptionalJson(m.onboard_d2d)},
+            {"offload_h2d", OptionalJson(m.offload_h2d)},
+            {"disk_hit_rate", OptionalJson(m.disk_hit_rate)}}},
+          {"replay_read_gib", OptionalJson(m.replay_read_gib)},
+          {"replay_reads_present", m.replay_reads_present},
+          {"ssd_write_signal", m.ssd_write_signal},
+          {"ssd_rehydrate_signal", m.ssd_rehydrate_signal},
+          {"ssd_reuse_signal", m.ssd_reuse_signal},
+          {"signal_present", m.signal_present}};
+}
+
+MechanismDetail DetailFrom(const json& j) {
+  MechanismDetail m;
+  m.run_id = At<std::string>(j, "run_id");
+  m.mode = TierAt(j, "mode");
+  const json& signals = At(j, "signals");
+  m.matched_tokens = OptionalAt<double>(signals, "matched_tokens");
+  m.onboard_d2d = OptionalAt<double>(signals, "onboard_d2d");
+  m.offload_h2d = OptionalAt<double>(signals, "offload_h2d");
+  m.disk_hit_rate = OptionalAt<double>(signals, "disk_hit_rate");
+  m.replay_read_gib = OptionalAt<double>(j, "replay_read_gib");
+  m.replay_reads_present = At<bool>(j, "replay_reads_present");
+  m.ssd_write_signal = At<bool>(j, "ssd_write_signal");
+  m.ssd_rehydrate_signal = At<bool>(j, "ssd_rehydrate_signal");
+  m.ssd_reuse_signal = At<bool>(j, "ssd_reuse_signal");
+  m.signal_present = At<bool>(j, "signal_present");
+  return m;
+}
+
+/// Flags of `checks`, by their documented or own name.
+constexpr std::pair<const char*, bool Verdict::*> kCheckFlags[] = {
+    {"order_effect_suspect", &Verdict::order_effect_suspect},
+    {"order_effect_insufficient_pairs", &Verdict::order_effect_insufficient_pairs},
+    {"io_attrib_expected", &Verdict::io_attrib_expected},
+    {"io_attrib_ok", &Verdict::io_attrib_ok},
+    {"io_replay_reads_available", &Verdict::io_replay_reads_available},
+    {"ssd_write_signal_present", &Verdict::ssd_write_signal_present},
+    {"ssd_rehydrate_signal_present", &Verdict::ssd_rehydrate_signal_present},
+    {"ssd_reuse_signal_present", &Verdict::ssd_reuse_signal_present},
+    {"is_rehydrate_workload", &Verdict::is_rehydrate_workload},
+    {"mechanism_signal_present", &Verdict::mechanism_signal_present},
+    {"b1_off", &Verdict::b1_off},
+    {"answers_equal", &Verdict::answers_equal},
+    {"witnesses_agree", &Verdict::witnesses_agree},
+    {"mechanism_gate_disabled", &Verdict::mechanism_gate_disabled},
+};
+constexpr std::pair<const char*, int Verdict::*> kCheckCounts[] = {
+    {"pairs_planned", &Verdict::pairs_planned},
+    {"pairs_complete", &Verdict::pairs_complete},
+    {"soft_fail_legs", &Verdict::soft_fail_legs},
+    {"summary_rows", &Verdict::summary_rows},
+    {"summary_errors_count", &Verdict::summary_errors_count},
+};
+
+json ChecksJson(const Verdict& v) {
+  bool present = true;
+  for (const auto& [name, ref] : v.artifacts) present = present && ref.exists;
+  json checks{{"artifacts_present", present},
+              {"min_order_effect_pairs", 6},
+              {"decision_grade_require_rehydrate", v.setup.gates.require_rehydrate},
+              {"preflight", v.preflight},
+              {"answers_compared", v.answers_compared},
+              {"answers_mismatched", v.answers_mismatched},
+              {"mechanism_details", json::array()}};
+  for (const auto& [name, member] : kCheckFlags) checks[name] = v.*member;
+  for (const auto& [name, member] : kCheckCounts) checks[name] = v.*member;
+  for (const MechanismDetail& m : v.mechanism_details) checks["mechanism_details"].push_back(DetailJson(m));
+  return checks;
+}
+
+void ReadChecks(const json& checks, Verdict& v) {
+  v.preflight = At<std::string>(checks, "preflight");
+  v.answers_compared = At<std::size_t>(checks, "answers_compared");
+  v.answers_mismatched = At<std::size_t>(checks, "answers_mismatched");
+  for (const auto& [name, member] : kCheckFlags) v.*member = At<bool>(checks, name);
+  for (const auto& [name, member] : kCheckCounts) v.*member = At<int>(checks, name);
+  v.mechanism_details.clear();
+  for (const json& m : At(checks, "mechanism_details")) v.mechanism_details.push_back(DetailFrom(m));
+}
+
+/// What the closed field list of `effect` has no place for.
+json EffectDetailsJson(const Effect& e) {
+  json j{{"mde", OptionalJson(e.mde)},
+         {"mde_pct", e.mde ? json(LogRatioToPct(*e.mde)) : json()},
+         {"hl_low90", OptionalJson(e.hl_low90)},
+         {"hl_high90", OptionalJson(e.hl_high90)},
+         {"treatment_low90", nullptr},
+         {"treatment_high90", nullptr},
+         {"sign_flip", nullptr}};
+  if (e.treatment90) {
+    j["treatment_low90"] = e.treatment90->interval.low;
+    j["treatment_high90"] = e.treatment90->interval.high;
+  }
+  if (e.sign_flip) {
+    j["sign_flip"] = {{"exact", e.sign_flip->exact}, {"draws", e.sign_flip->draws}, {"seed", e.sign_flip->seed}};
+  }
+  return j;
+}
+
+void ReadEffectDetails(const json& j, Effect& e) {
+  e.mde = OptionalAt<double>(j, "mde");
+  e.hl_low90 = OptionalAt<double>(j, "hl_low90");
+  e.hl_high90 = OptionalAt<double>(j, "hl_high90");
+  if (const auto low = OptionalAt<double>(j, "treatment_low90"); low && e.treatment) {
+    e.treatment90 = *e.treatment;
+    e.treatment90->interval = {*low, At<double>(j, "treatment_high90")};
+  }
+  if (const json& s = At(j, "sign_flip"); !s.is_null() && e.sign_flip) {
+    e.sign_flip->exact = At<bool>(s, "exact");
+    e.sign_flip->draws = At<std::uint64_t>(s, "draws");
+    e.sign_flip->seed = At<std::uint64_t>(s, "seed");
+  }
+}
+
+}  // namespace
+
+void to_json(nlohmann::json& j, const PairRow& r) {
+  j = {{"pair_id", r.pair_id},
+       {"pair_order", r.pair_order},
+       {"pair_leg", r.pair_leg},
+       {"mode", TierName(r.mode)},
+       {"replay_concurrency", r.replay_concurrency},
+       {"run_id", r.run_id},
+       {"bundle_id", r.bundle_id},
+       {"timestamp_utc", r.timestamp_utc},
+       {"status", r.status},
+       {"error_rate", OptionalJson(r.error_rate)},
+       {"stream", r.stream},
+       {"stream_record_ttfb", r.stream_record_ttfb},
+       {"replay_ttfc_p95_ms", OptionalJson(r.replay_ttfc_p95_ms)},
+       {"replay_ttfc_p99_ms", OptionalJson(r.replay_ttfc_p99_ms)},
+       {"replay_ttft_p95_ms", OptionalJson(r.replay_ttft_p95_ms)},
+       {"replay_ttft_p99_ms", OptionalJson(r.replay_ttft_p99_ms)},
+       {"metric_preferred_replay_p95", r.metric_preferred_replay_p95},
+       {"metric_used_replay_p95", r.metric_used_replay_p95},
+       {"replay_read_gib", OptionalJson(r.replay_read_gib)},
+       {"io_attrib_pass", OptionalJson(r.io_attrib_pass)},
+       {"process_evidence_method", r.process_evidence_method},
+       {"pid_warn", OptionalJson(r.pid_warn)},
+       {"kvbm_matched_tokens_delta", OptionalJson(r.kvbm_matched_tokens_delta)},
+       {"kvbm_onboard_blocks_delta", OptionalJson(r.kvbm_onboard_blocks_delta)},
+       {"primary_nvme_model", r.primary_nvme_model},
+       {"primary_nvme_fw", r.primary_nvme_fw},
+       {"pcie_link", r.pcie_link},
+       {"run_path", r.run_path},
+       {"io_attrib_checked", r.io_attrib_checked},
+       {"io_attrib_checker_rc", OptionalJson(r.io_attrib_checker_rc)},
+       {"io_attrib_verdict_path", r.io_attrib_verdict_path},
+       {"replay_ttfc_p50_ms", OptionalJson(r.replay_ttfc_p50_ms)},
+       {"replay_e2e_p95_ms", OptionalJson(r.replay_e2e_p95_ms)},
+       {"replay_prompt_tokens_per_s", OptionalJson(r.replay_prompt_tokens_per_s)},
+       {"replay_ok", r.replay_ok},
+       {"replay_planned", r.replay_planned},
+       {"replay_ttfc_p95", OptionalJson(r.replay_ttfc_p95)},
+       {"reason_codes", r.reason_codes}};
+}
+
+void from_json(const nlohmann::json& j, PairRow& r) {
+  r.pair_id = At<int>(j, "pair_id");
+  r.pair_order = At<std::string>(j, "pair_order");
+  r.pair_leg = At<int>(j, "pair_leg");
+  r.mode = TierAt(j, "mode");
+  r.replay_concurrency = At<int>(j, "replay_concurrency");
+  r.run_id = At<std::string>(j, "run_id");
+  r.bundle_id = At<std::string>(j, "bundle_id");
+  r.timestamp_utc = At<std::string>(j, "timestamp_utc");
+  r.status = At<std::string>(j, "status");
+  r.error_rate = OptionalAt<double>(j, "error_rate");
+  r.stream = At<bool>(j, "stream");
+  r.stream_record_ttfb = At<bool>(j, "stream_record_ttfb");
+  r.replay_ttfc_p95_ms = OptionalAt<double>(j, "replay_ttfc_p95_ms");
+  r.replay_ttfc_p99_ms = OptionalAt<double>(j, "replay_ttfc_p99_ms");
+  r.replay_ttft_p95_ms = OptionalAt<double>(j, "replay_ttft_p95_ms");
+  r.replay_ttft_p99_ms = OptionalAt<double>(j, "replay_ttft_p99_ms");
+  r.metric_preferred_replay_p95 = At<std::string>(j, "metric_preferred_replay_p95");
+  r.metric_used_replay_p95 = At<std::string>(j, "metric_used_replay_p95");
+  r.replay_read_gib = OptionalAt<double>(j, "replay_read_gib");
+  r.io_attrib_pass = OptionalAt<bool>(j, "io_attrib_pass");
+  r.process_evidence_method = At<std::string>(j, "process_evidence_method");
+  r.pid_warn = OptionalAt<bool>(j, "pid_warn");
+  r.kvbm_matched_tokens_delta = OptionalAt<double>(j, "kvbm_matched_tokens_delta");
+  r.kvbm_onboard_blocks_delta = OptionalAt<double>(j, "kvbm_onboard_blocks_delta");
+  r.primary_nvme_model = At<std::string>(j, "primary_nvme_model");
+  r.primary_nvme_fw = At<std::string>(j, "primary_nvme_fw");
+  r.pcie_link = At<std::string>(j, "pcie_link");
+  r.run_path = At<std::string>(j, "run_path");
+  r.io_attrib_checked = At<bool>(j, "io_attrib_checked");
+  r.io_attrib_checker_rc = OptionalAt<double>(j, "io_attrib_checker_rc");
+  r.io_attrib_verdict_path = At<std::string>(j, "io_attrib_verdict_path");
+  r.replay_ttfc_p50_ms = OptionalAt<double>(j, "replay_ttfc_p50_ms");
+  r.replay_e2e_p95_ms = OptionalAt<double>(j, "replay_e2e_p95_ms");
+  r.replay_prompt_tokens_per_s = OptionalAt<double>(j, "replay_prompt_tokens_per_s");
+  r.replay_ok = At<int>(j, "replay_ok");
+  r.replay_planned = At<int>(j, "replay_planned");
+  r.replay_ttfc_p95 = OptionalAt<QuantileEstimate>(j, "replay_ttfc_p95");
+  r.reason_codes = At<std::vector<std::string>>(j, "reason_codes");
+}
+
+void to_json(nlohmann::json& j, const PairDelta& d) {
+  j = {{"pair_id", d.pair_id},
+       {"pair_order", d.pair_order},
+       {"mode_a", TierName(d.mode_a)},
+       {"mode_b", TierName(d.mode_b)},
+       {"mode_a_run_id", d.mode_a_run_id},
+       {"mode_b_run_id", d.mode_b_run_id},
+       {"delta_replay_ttfc_p95_ms", OptionalJson(d.delta_replay_ttfc_p95_ms)},
+       {"delta_replay_ttfc_p99_ms", OptionalJson(d.delta_replay_ttfc_p99_ms)},
+       {"delta_replay_ttft_p95_ms", OptionalJson(d.delta_replay_ttft_p95_ms)},
+       {"delta_replay_ttft_p99_ms", OptionalJson(d.delta_replay_ttft_p99_ms)},
+       {"delta_replay_read_gib", OptionalJson(d.delta_replay_read_gib)},
+       {"delta_matched_tokens", OptionalJson(d.delta_matched_tokens)},
+       {"delta_onboard_blocks", OptionalJson(d.delta_onboard_blocks)},
+       {"complete", d.complete},
+       {"log_ratio_replay_ttfc_p95", OptionalJson(d.log_ratio_replay_ttfc_p95)}};
+}
+
+void from_json(const nlohmann::json& j, PairDelta& d) {
+  d.pair_id = At<int>(j, "pair_id");
+  d.pair_order = At<std::string>(j, "pair_order");
+  d.mode_a = TierAt(j, "mode_a");
+  d.mode_b = TierAt(j, "mode_b");
+  d.mode_a_run_id = At<std::string>(j, "mode_a_run_id");
+  d.mode_b_run_id = At<std::string>(j, "mode_b_run_id");
+  d.delta_replay_ttfc_p95_ms = OptionalAt<double>(j, "delta_replay_ttfc_p95_ms");
+  d.delta_replay_ttfc_p99_ms = OptionalAt<double>(j, "delta_replay_ttfc_p99_ms");
+  d.delta_replay_ttft_p95_ms = OptionalAt<double>(j, "delta_replay_ttft_p95_ms");
+  d.delta_replay_ttft_p99_ms = OptionalAt<double>(j, "delta_replay_ttft_p99_ms");
+  d.delta_replay_read_gib = OptionalAt<double>(j, "delta_replay_read_gib");
+  d.delta_matched_tokens = OptionalAt<double>(j, "delta_matched_tokens");
+  d.delta_onboard_blocks = OptionalAt<double>(j, "delta_onboard_blocks");
+  d.complete = At<bool>(j, "complete");
+  d.log_ratio_replay_ttfc_p95 = OptionalAt<double>(j, "log_ratio_replay_ttfc_p95");
+}
+
+void to_json(nlohmann::json& j, const MechanismGateRecord& g) {
+  j = {{"schema_version", 1},
+       {"created_utc", g.created_utc},
+       {"pass", g.pass},
+       {"reason_codes", g.reason_codes},
+       {"run_dir", g.run_dir},
+       {"run_id", g.run_id},
+       {"summary_json", g.summary_json},
+       {"thresholds",
+        {{"min_disk_hit_rate", g.min_disk_hit_rate},
+         {"min_matched_tokens", g.min_matched_tokens},
+         {"require_matched", g.require_matched}}},
+       {"signals",
+        {{"kvbm_matched_tokens_delta", OptionalJson(g.matched_tokens)},
+         {"kvbm_onboard_blocks_d2d_delta", OptionalJson(g.onboard_d2d)},
+         {"kvbm_offload_blocks_h2d_delta", OptionalJson(g.offload_h2d)},
+         {"kvbm_disk_cache_hit_rate", OptionalJson(g.disk_hit_rate)}}},
+       {"hard_signal", g.hard_signal},
+       {"matched_signal", g.matched_signal},
+       {"notes", g.notes},
+       {"findings", g.findings}};
+  if (!g.error.empty()) j["error"] = g.error;
+}
+
+void from_json(const nlohmann::json& j, MechanismGateRecord& g) {
+  RequireSchema(j, "mechanism gate");
+  g.created_utc = At<std::string>(j, "created_utc");
+  g.pass = At<bool>(j, "pass");
+  g.reason_codes = At<std::vector<std::string>>(j, "reason_codes");
+  g.run_dir = At<std::string>(j, "run_dir");
+  g.run_id = At<std::string>(j, "run_id");
+  g.summary_json = At<std::string>(j, "summary_json");
+  const json& thresholds = At(j, "thresholds");
+  g.min_disk_hit_rate = At<double>(thresholds, "min_disk_hit_rate");
+  g.min_matched_tokens = At<double>(thresholds, "min_matched_tokens");
+  g.require_matched = At<bool>(thresholds, "require_matched");
+  const json& signals = At(j, "signals");
+  g.matched_tokens = OptionalAt<double>(signals, "kvbm_matched_tokens_delta");
+  g.onboard_d2d = OptionalAt<double>(signals, "kvbm_onboard_blocks_d2d_delta");
+  g.offload_h2d = OptionalAt<double>(signals, "kvbm_offload_blocks_h2d_delta");
+  g.disk_hit_rate = OptionalAt<double>(signals, "kvbm_disk_cache_hit_rate");
+  g.hard_signal = At<bool>(j, "hard_signal");
+  g.matched_signal = At<bool>(j, "matched_signal");
+  g.notes = At<std::vector<std::string>>(j, "notes");
+  g.findings = At<Findings>(j, "findings");
+  g.error = OptionalAt<std::string>(j, "error").value_or("");
+}
+
+void to_json(nlohmann::json& j, const Verdict& v) {
+  j = {{"schema_version", 1},
+       {"created_utc", v.created_utc},
+       {"run_valid", v.run_valid},
+       {"decision_grade", v.decision_grade},
+       {"grade", GradeName(v.grade)},
+       {"reason_codes", v.reason_codes},
+       {"reasons", v.findings},
+       {"meta", MetaJson(v.setup)},
+       {"checks", ChecksJson(v)},
+       {"arms", {{"mode_a", v.arm_a}, {"mode_b", v.arm_b}}},
+       {"effect", v.effect},
+       {"effect_details", EffectDetailsJson(v.effect)},
+       {"artifacts", json::object()}};
+  for (const auto& [name, ref] : v.artifacts) j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
+}
+
+void from_json(const nlohmann::json& j, Verdict& v) {
+  RequireSchema(j, "verdict");
+  v = Verdict();
+  v.created_utc = At<std::string>(j, "created_utc");
+  v.run_valid = At<bool>(j, "run_valid");
+  v.decision_grade = At<bool>(j, "decision_grade");
+  const auto grade = FindGrade(At<std::string>(j, "grade"));
+  if (!grade) throw DataError("the key \"grade\" holds none of A, B, C, X");
+  v.grade = *grade;
+  v.reason_codes = At<std::vector<std::string>>(j, "reason_codes");
+  v.findings = At<Findings>(j, "reasons");
+  v.setup = SetupFrom(At(j, "meta"));
+  ReadChecks(At(j, "checks"), v);
+  v.arm_a = At<ArmFigures>(At(j, "arms"), "mode_a");
+  v.arm_b = At<ArmFigures>(At(j, "arms"), "mode_b");
+  v.effect = At<Effect>(j, "effect");
+  ReadEffectDetails(At(j, "effect_details"), v.effect);
+  for (const auto& [name, ref] : At(j, "artifacts").items()) {
+    v.artifacts[name] = {At<std::string>(ref, "path"), At<bool>(ref, "exists")};
+  }
+}
+
+nlohmann::json SummaryJson(const Phase70Analysis& analysis, const Phase70Setup& setup, const nlohmann::json& meta,
+                           const std::map<std::string, std::string>& artifacts) {
+  return {{"schema_version", 1},
+          {"meta", meta},
+          {"replay_concurrency", setup.replay_concurrency},
+          {"mode_a", TierName(setup.mode_a)},
+          {"mode_b", TierName(setup.mode_b)},
+          {"run_count", analysis.rows.size()},
+          {"pair_count", analysis.deltas.size()},
+          {"rows", analysis.rows},
+          {"pair_deltas", analysis.deltas},
+          {"delta_rollups", analysis.rollups},
+          {"errors", analysis.errors},
+          {"artifacts", artifacts}};
+}
+
+}  // namespace kvtier
