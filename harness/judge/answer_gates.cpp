@@ -22,8 +22,9 @@ std::vector<const RequestRecord*> OkInIssueOrder(const LegEvidence& leg) {
   for (const RequestRecord& r : leg.records) {
     if (r.outcome == Outcome::kOk && !r.planned.identity.prompt_sha256.empty()) out.push_back(&r);
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto* a, const auto* b) { return a->request_index < b->request_index; });
+  std::stable_sort(out.begin(), out.end(), [](const auto* a, const auto* b) {
+    return a->request_index < b->request_index;
+  });
   return out;
 }
 
@@ -40,7 +41,8 @@ bool TemperatureZero(const LegEvidence& leg) {
 
 /// Neither side kept its text or a hash of it: nothing to compare.
 bool Comparable(const RequestRecord& a, const RequestRecord& b) {
-  return (!a.text.empty() && !b.text.empty()) || (!a.output_sha256.empty() && !b.output_sha256.empty());
+  return (!a.text.empty() && !b.text.empty()) ||
+         (!a.output_sha256.empty() && !b.output_sha256.empty());
 }
 
 bool SameAnswer(const RequestRecord& a, const RequestRecord& b) {
@@ -53,8 +55,8 @@ std::string DifferenceText(const RequestRecord& before, const RequestRecord& aft
   if (before.text.empty() || after.text.empty()) return "the hashes of the answers differ";
   const auto [at, unused] =
       std::mismatch(before.text.begin(), before.text.end(), after.text.begin(), after.text.end());
-  return fmt::format("{} against {} bytes, different from byte {} on", after.text.size(), before.text.size(),
-                     at - before.text.begin() + 1);
+  return fmt::format("{} against {} bytes, different from byte {} on", after.text.size(),
+                     before.text.size(), at - before.text.begin() + 1);
 }
 
 void Compare(const RequestRecord& before, const RequestRecord& after, const std::string& where,
@@ -63,18 +65,20 @@ void Compare(const RequestRecord& before, const RequestRecord& after, const std:
   ++agreement.compared;
   if (SameAnswer(before, after)) return;
   if (agreement.mismatched++ == 0) {
-    agreement.first_mismatch = fmt::format("{} {}: {}", before.planned.prompt_id, where, DifferenceText(before, after));
+    agreement.first_mismatch =
+        fmt::format("{} {}: {}", before.planned.prompt_id, where, DifferenceText(before, after));
   }
 }
 
 Findings FindingsOf(const AnswerAgreement& a, const std::string& run_id, bool must_compare) {
   if (a.mismatched > 0) {
     return {MakeFinding(a.gated ? Reason::kAnswerMismatch : Reason::kAnswersDiffer, run_id, "",
-                        fmt::format("{} of {} repeated requests gave another text, first {}", a.mismatched, a.compared,
-                                    a.first_mismatch))};
+                        fmt::format("{} of {} repeated requests gave another text, first {}",
+                                    a.mismatched, a.compared, a.first_mismatch))};
   }
   if (a.gated && must_compare && a.compared == 0) {
-    return {MakeFinding(Reason::kAnswersNotCompared, run_id, "", "no request has an earlier answer to the same prompt")};
+    return {MakeFinding(Reason::kAnswersNotCompared, run_id, "",
+                        "no request has an earlier answer to the same prompt")};
   }
   return {};
 }
@@ -132,13 +136,15 @@ Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b) {
     const auto right = found->second->usage->completion_tokens;
     if (left == right) continue;
     if (different++ == 0) {
-      example = fmt::format("{}: {} tokens in {}, {} in {}", record->planned.prompt_id, left, a.run_id, right, b.run_id);
+      example = fmt::format("{}: {} tokens in {}, {} in {}", record->planned.prompt_id, left,
+                            a.run_id, right, b.run_id);
     }
   }
   if (different == 0) return {};
-  return {MakeFinding(Reason::kOutputLengthMismatch, b.run_id, "",
-                      fmt::format("{} of {} requests generated different lengths in both arms, first {}", different,
-                                  compared, example))};
+  return {MakeFinding(
+      Reason::kOutputLengthMismatch, b.run_id, "",
+      fmt::format("{} of {} requests generated different lengths in both arms, first {}", different,
+                  compared, example))};
 }
 
 }  // namespace kvtier

@@ -16,11 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<EffectWord, std::string_view>, 5> kWords{{{EffectWord::kBetter, "BETTER"},
-                                                                         {EffectWord::kWorse, "WORSE"},
-                                                                         {EffectWord::kEquivalent, "EQUIVALENT"},
-                                                                         {EffectWord::kNonInferior, "NON_INFERIOR"},
-                                                                         {EffectWord::kInconclusive, "INCONCLUSIVE"}}};
+constexpr std::array<std::pair<EffectWord, std::string_view>, 5> kWords{
+    {{EffectWord::kBetter, "BETTER"},
+     {EffectWord::kWorse, "WORSE"},
+     {EffectWord::kEquivalent, "EQUIVALENT"},
+     {EffectWord::kNonInferior, "NON_INFERIOR"},
+     {EffectWord::kInconclusive, "INCONCLUSIVE"}}};
 constexpr std::array<std::pair<Grade, std::string_view>, 4> kGrades{
     {{Grade::kA, "A"}, {Grade::kB, "B"}, {Grade::kC, "C"}, {Grade::kX, "X"}}};
 
@@ -80,15 +81,17 @@ void DecideWord(const EffectOptions& options, double margin, Effect& e) {
   const bool t_decides = static_cast<std::size_t>(e.pairs_used) >= options.t_from_pairs;
   e.word = t_decides ? student : exact;
   if (e.word == EffectWord::kInconclusive || exact == student) return;
-  e.findings.push_back(MakeFinding(Reason::kMethodsDisagree, "", "",
-                                   fmt::format("Hodges-Lehmann with sign-flip says {}, Student's t says {}",
-                                               EffectWordName(exact), EffectWordName(student))));
+  e.findings.push_back(
+      MakeFinding(Reason::kMethodsDisagree, "", "",
+                  fmt::format("Hodges-Lehmann with sign-flip says {}, Student's t says {}",
+                              EffectWordName(exact), EffectWordName(student))));
   e.word = EffectWord::kInconclusive;
 }
 
 std::string ProtocolText(const EffectOptions& o, const std::optional<SignFlip>& flips) {
   std::string text = fmt::format(
-      "pairs fixed before the run, one look; below {} pairs the Hodges-Lehmann interval with the sign-flip test decides, "
+      "pairs fixed before the run, one look; below {} pairs the Hodges-Lehmann interval with the "
+      "sign-flip test decides, "
       "from there Student's t of the cross-over; both must give one word",
       o.t_from_pairs);
   if (flips && !flips->exact) {
@@ -104,10 +107,12 @@ void CheckResolution(const std::vector<PairValue>& pairs, double quantile, Effec
   std::size_t least = pairs.front().n_a;
   for (const PairValue& p : pairs) least = std::min({least, p.n_a, p.n_b});
   if (least >= needed) return;
-  e.findings.push_back(MakeFinding(Reason::kQuantileNotResolvable, "", "", NotResolvableText(quantile, least)));
+  e.findings.push_back(
+      MakeFinding(Reason::kQuantileNotResolvable, "", "", NotResolvableText(quantile, least)));
 }
 
-std::vector<SecondaryEffect> ComputeSecondary(const std::vector<SecondaryInput>& inputs, const EffectOptions& options) {
+std::vector<SecondaryEffect> ComputeSecondary(const std::vector<SecondaryInput>& inputs,
+                                              const EffectOptions& options) {
   std::vector<SecondaryEffect> out;
   std::vector<double> p;
   for (const SecondaryInput& input : inputs) {
@@ -153,7 +158,9 @@ HodgesLehmann HlFrom(const json& j, int pairs, double alpha) {
 
 }  // namespace
 
-std::string_view EffectWordName(EffectWord word) { return kWords.at(static_cast<std::size_t>(word)).second; }
+std::string_view EffectWordName(EffectWord word) {
+  return kWords.at(static_cast<std::size_t>(word)).second;
+}
 
 std::optional<EffectWord> FindEffectWord(std::string_view name) {
   for (const auto& [word, text] : kWords) {
@@ -162,7 +169,9 @@ std::optional<EffectWord> FindEffectWord(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view GradeName(Grade grade) { return kGrades.at(static_cast<std::size_t>(grade)).second; }
+std::string_view GradeName(Grade grade) {
+  return kGrades.at(static_cast<std::size_t>(grade)).second;
+}
 
 std::optional<Grade> FindGrade(std::string_view name) {
   for (const auto& [grade, text] : kGrades) {
@@ -195,7 +204,8 @@ Effect ComputeEffect(const std::vector<PairValue>& pairs, double quantile,
   e.pairs_used = static_cast<int>(logs.all.size());
   if (logs.all.empty()) {
     e.protocol = ProtocolText(options, std::nullopt);
-    e.findings.push_back(MakeFinding(Reason::kNoEffectComputed, "", "", "no pair has the primary metric on both sides"));
+    e.findings.push_back(MakeFinding(Reason::kNoEffectComputed, "", "",
+                                     "no pair has the primary metric on both sides"));
     return e;
   }
   const double margin = std::log1p(options.margin_pct / 100);
@@ -219,9 +229,9 @@ Effect ComputeEffect(const std::vector<PairValue>& pairs, double quantile,
   e.secondary = ComputeSecondary(secondary, options);
   CheckResolution(pairs, quantile, e);
   if (logs.all.size() < options.min_pairs) {
-    e.findings.push_back(MakeFinding(
-        Reason::kTooFewPairs, "", "",
-        fmt::format("{} complete pairs, {} are needed for a decision", logs.all.size(), options.min_pairs)));
+    e.findings.push_back(MakeFinding(Reason::kTooFewPairs, "", "",
+                                     fmt::format("{} complete pairs, {} are needed for a decision",
+                                                 logs.all.size(), options.min_pairs)));
   }
   if (e.findings.empty()) DecideWord(options, margin, e);
   return e;
@@ -301,7 +311,8 @@ void from_json(const nlohmann::json& j, Effect& e) {
     e.period->p = At<double>(p, "p");
   }
   if (const json& t = At(j, "tost"); !t.is_null()) {
-    e.tost = TestEquivalence({At<double>(t, "low"), At<double>(t, "high")}, std::log1p(e.margin_pct / 100));
+    e.tost = TestEquivalence({At<double>(t, "low"), At<double>(t, "high")},
+                             std::log1p(e.margin_pct / 100));
   }
   const auto word = FindEffectWord(At<std::string>(j, "verdict"));
   const auto grade = FindGrade(At<std::string>(j, "grade"));
@@ -321,6 +332,8 @@ void from_json(const nlohmann::json& j, Effect& e) {
   }
 }
 
-double LogRatioToPct(double x) { return 100 * std::expm1(x); }
+double LogRatioToPct(double x) {
+  return 100 * std::expm1(x);
+}
 
 }  // namespace kvtier

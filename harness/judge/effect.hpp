@@ -34,8 +34,8 @@ std::optional<Grade> FindGrade(std::string_view name);
 /// One pair's figures for one metric.
 struct PairValue {
   int pair_id = 0;
-  bool a_first = true;  // order AB
-  double a = 0, b = 0;  // > 0, in the metric's unit
+  bool a_first = true;           // order AB
+  double a = 0, b = 0;           // > 0, in the metric's unit
   std::size_t n_a = 0, n_b = 0;  // requests behind them
 };
 
@@ -57,14 +57,16 @@ struct SecondaryEffect {
   double holm_p = 1;
 };
 
-/// Block `effect` of the verdict. Estimates are log-ratios ln(mode_b / mode_a); their _pct twins 100 (exp - 1).
+/// Block `effect` of the verdict. Estimates are log-ratios ln(mode_b / mode_a); their _pct twins
+/// 100 (exp - 1).
 struct Effect {
   std::string primary_metric = "replay_ttfc_p95_ms";
   int pairs_used = 0;
   std::optional<HodgesLehmann> hl;
   std::optional<double> hl_low90, hl_high90;
   std::optional<SignFlip> sign_flip;
-  std::optional<TEstimate> treatment;  // Hills-Armitage; the paired t where all pairs ran in one order
+  std::optional<TEstimate>
+      treatment;  // Hills-Armitage; the paired t where all pairs ran in one order
   std::optional<TEstimate> treatment90;
   std::optional<TEstimate> period;
   std::optional<TEstimate> carry_over;
@@ -91,10 +93,12 @@ struct SecondaryInput {
   std::vector<PairValue> pairs;
 };
 
-/// `quantile` (0.95 for the primary metric) sets how many requests a leg needs; 0 switches that rule off. Pairs with a
-/// value that is not positive are left out. The grade is the caller's (phase70.hpp).
+/// `quantile` (0.95 for the primary metric) sets how many requests a leg needs; 0 switches that
+/// rule off. Pairs with a value that is not positive are left out. The grade is the caller's
+/// (phase70.hpp).
 Effect ComputeEffect(const std::vector<PairValue>& pairs, double quantile,
-                     const std::vector<SecondaryInput>& secondary, const EffectOptions& options = {});
+                     const std::vector<SecondaryInput>& secondary,
+                     const EffectOptions& options = {});
 
 void to_json(nlohmann::json& j, const Effect& e);
 void from_json(const nlohmann::json& j, Effect& e);

@@ -25,7 +25,8 @@ const double kMargin = std::log(1.05);
 std::vector<PairValue> Pairs(const std::vector<double>& log_ratios, std::size_t requests = 60) {
   std::vector<PairValue> out;
   for (std::size_t i = 0; i < log_ratios.size(); ++i) {
-    out.push_back({static_cast<int>(i) + 1, i % 2 == 0, 100, 100 * std::exp(log_ratios[i]), requests, requests});
+    out.push_back({static_cast<int>(i) + 1, i % 2 == 0, 100, 100 * std::exp(log_ratios[i]),
+                   requests, requests});
   }
   return out;
 }
@@ -38,13 +39,16 @@ std::vector<double> Draws(Rng& rng, std::size_t n, double mean, double sd) {
 
 TEST(EffectWord, TableOfTheRule) {
   EXPECT_EQ(WordFor({-0.30, -0.06}, {-0.28, -0.08}, kMargin), EffectWord::kBetter);
-  EXPECT_EQ(WordFor({-0.30, -0.048}, {-0.28, -0.06}, kMargin), EffectWord::kNonInferior);  // touches the margin
+  EXPECT_EQ(WordFor({-0.30, -0.048}, {-0.28, -0.06}, kMargin),
+            EffectWord::kNonInferior);  // touches the margin
   EXPECT_EQ(WordFor({0.05, 0.20}, {0.06, 0.19}, kMargin), EffectWord::kWorse);
   EXPECT_EQ(WordFor({-0.05, 0.05}, {-0.04, 0.04}, kMargin), EffectWord::kEquivalent);
-  EXPECT_EQ(WordFor({-0.03, -0.01}, {-0.028, -0.012}, kMargin), EffectWord::kEquivalent);  // real, but below the margin
+  EXPECT_EQ(WordFor({-0.03, -0.01}, {-0.028, -0.012}, kMargin),
+            EffectWord::kEquivalent);  // real, but below the margin
   EXPECT_EQ(WordFor({-0.20, 0.04}, {-0.18, 0.03}, kMargin), EffectWord::kNonInferior);
   EXPECT_EQ(WordFor({-0.20, 0.20}, {-0.18, 0.18}, kMargin), EffectWord::kInconclusive);
-  EXPECT_EQ(WordFor({0.02, 0.20}, {0.03, 0.19}, kMargin), EffectWord::kInconclusive);  // harm, size unknown
+  EXPECT_EQ(WordFor({0.02, 0.20}, {0.03, 0.19}, kMargin),
+            EffectWord::kInconclusive);  // harm, size unknown
   for (const char* name : {"BETTER", "NON_INFERIOR", "EQUIVALENT", "WORSE", "INCONCLUSIVE"}) {
     EXPECT_EQ(EffectWordName(*FindEffectWord(name)), name);
   }
@@ -52,7 +56,8 @@ TEST(EffectWord, TableOfTheRule) {
 }
 
 TEST(Effect, ClearImprovement) {
-  const Effect e = ComputeEffect(Pairs({-0.50, -0.52, -0.49, -0.51, -0.53, -0.48, -0.50, -0.51}), 0.95, {});
+  const Effect e =
+      ComputeEffect(Pairs({-0.50, -0.52, -0.49, -0.51, -0.53, -0.48, -0.50, -0.51}), 0.95, {});
   EXPECT_EQ(e.word, EffectWord::kBetter);
   EXPECT_THAT(e.findings, IsEmpty());
   EXPECT_EQ(e.pairs_used, 8);
@@ -89,7 +94,8 @@ TEST(Effect, FivePairsCannotDecide) {
   EXPECT_EQ(e.word, EffectWord::kInconclusive);
   EXPECT_THAT(Codes(e.findings), ElementsAre("TOO_FEW_PAIRS"));
   EXPECT_FALSE(e.Deciding().has_value());
-  EXPECT_EQ(ComputeEffect(Pairs({-0.5, -0.5, -0.51, -0.49, -0.5, -0.52}), 0.95, {}).word, EffectWord::kBetter);
+  EXPECT_EQ(ComputeEffect(Pairs({-0.5, -0.5, -0.51, -0.49, -0.5, -0.52}), 0.95, {}).word,
+            EffectWord::kBetter);
 }
 
 TEST(Effect, NoPairsIsNoEffect) {
@@ -115,7 +121,8 @@ TEST(Effect, OneWildPairMakesTheMethodsDisagree) {
 }
 
 TEST(Effect, DirectionNeedsTheSignFlipTest) {
-  // All of HL's interval lies above the margin, but the mean test is not significant at 5 %: never WORSE.
+  // All of HL's interval lies above the margin, but the mean test is not significant at 5 %: never
+  // WORSE.
   const Effect e = ComputeEffect(Pairs({0.06, 0.07, 0.06, 0.07, 0.06, 0.07}), 0.95, {});
   EXPECT_EQ(e.word, EffectWord::kWorse);  // p = 2/64
   EffectOptions strict;
@@ -127,7 +134,9 @@ TEST(Effect, DirectionNeedsTheSignFlipTest) {
 TEST(Effect, SecondariesCarryHolm) {
   const auto clear = Pairs({-0.5, -0.5, -0.51, -0.49, -0.5, -0.52, -0.5, -0.5});
   const auto none = Pairs({0.01, -0.01, 0.02, -0.02, 0.01, -0.01, 0.0, 0.0});
-  const Effect e = ComputeEffect(clear, 0.95, {{"replay_ttfc_p50_ms", "lower", clear}, {"x", "higher", none}, {"empty", "lower", {}}});
+  const Effect e = ComputeEffect(
+      clear, 0.95,
+      {{"replay_ttfc_p50_ms", "lower", clear}, {"x", "higher", none}, {"empty", "lower", {}}});
   ASSERT_EQ(e.secondary.size(), 2u);
   EXPECT_DOUBLE_EQ(e.secondary[0].sign_flip_p, 2.0 / 256);
   EXPECT_DOUBLE_EQ(e.secondary[0].holm_p, 4.0 / 256);
@@ -135,16 +144,18 @@ TEST(Effect, SecondariesCarryHolm) {
 }
 
 TEST(Effect, JsonHasTheSettledFieldsAndReadsBack) {
-  Effect e = ComputeEffect(Pairs({-0.5, -0.5, -0.51, -0.49, -0.5, -0.52, -0.5, -0.5}), 0.95,
-                           {{"replay_ttfc_p50_ms", "lower", Pairs({-0.4, -0.41, -0.4, -0.4, -0.4, -0.39})}});
+  Effect e = ComputeEffect(
+      Pairs({-0.5, -0.5, -0.51, -0.49, -0.5, -0.52, -0.5, -0.5}), 0.95,
+      {{"replay_ttfc_p50_ms", "lower", Pairs({-0.4, -0.41, -0.4, -0.4, -0.4, -0.39})}});
   e.grade = Grade::kB;
   e.reasons = {"FILTER_DISABLED"};
   const nlohmann::json j = e;
   std::vector<std::string> keys;
   for (const auto& [key, value] : j.items()) keys.push_back(key);
-  EXPECT_THAT(keys, UnorderedElementsAre("schema_version", "primary_metric", "scale", "definition", "pairs_used", "hl",
-                                         "sign_flip_p", "treatment", "period", "tost", "margin_pct", "alpha", "protocol",
-                                         "verdict", "grade", "reasons", "secondary"));
+  EXPECT_THAT(keys, UnorderedElementsAre("schema_version", "primary_metric", "scale", "definition",
+                                         "pairs_used", "hl", "sign_flip_p", "treatment", "period",
+                                         "tost", "margin_pct", "alpha", "protocol", "verdict",
+                                         "grade", "reasons", "secondary"));
   EXPECT_EQ(j.at("definition"), "ln(mode_b/mode_a)");
   EXPECT_NEAR(j.at("hl").at("estimate_pct").get<double>(), 100 * (std::exp(-0.5) - 1), 0.6);
   EXPECT_TRUE(j.at("period").contains("p"));
@@ -177,7 +188,8 @@ TEST(Effect, TenPercentDelayIsCalledWorse) {
     int worse = 0;
     int better = 0;
     for (int s = 0; s < kSeeds; ++s) {
-      const EffectWord word = ComputeEffect(Pairs(Draws(rng, pairs, std::log(1.10), 0.02)), 0.95, {}).word;
+      const EffectWord word =
+          ComputeEffect(Pairs(Draws(rng, pairs, std::log(1.10), 0.02)), 0.95, {}).word;
       worse += word == EffectWord::kWorse ? 1 : 0;
       better += word == EffectWord::kBetter || word == EffectWord::kEquivalent ? 1 : 0;
     }
@@ -190,18 +202,22 @@ TEST(Effect, TightNullIsCalledEquivalent) {
   Rng rng(7);
   int equivalent = 0;
   for (int s = 0; s < 200; ++s) {
-    equivalent += ComputeEffect(Pairs(Draws(rng, 8, 0, 0.015)), 0.95, {}).word == EffectWord::kEquivalent ? 1 : 0;
+    equivalent +=
+        ComputeEffect(Pairs(Draws(rng, 8, 0, 0.015)), 0.95, {}).word == EffectWord::kEquivalent ? 1
+                                                                                                : 0;
   }
   EXPECT_GE(equivalent, 195);
 }
 
-// ---- order ------------------------------------------------------------------------------------------------------
+// ---- order
+// ------------------------------------------------------------------------------------------------------
 
 TEST(Order, RandomIsBalancedInBlocksOfTwo) {
   for (const char* seed : {"20260212", "", "1", "another"}) {
     const auto plan = PlanOrder(12, OrderStrategy::kRandom, seed);
     ASSERT_EQ(plan.size(), 12u);
-    for (std::size_t i = 0; i < plan.size(); i += 2) EXPECT_NE(plan[i], plan[i + 1]) << seed << " " << i;
+    for (std::size_t i = 0; i < plan.size(); i += 2)
+      EXPECT_NE(plan[i], plan[i + 1]) << seed << " " << i;
     EXPECT_EQ(plan, PlanOrder(12, OrderStrategy::kRandom, seed));
   }
   EXPECT_EQ(PlanOrder(7, OrderStrategy::kRandom, "x").size(), 7u);

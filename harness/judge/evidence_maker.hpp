@@ -8,8 +8,9 @@
 #include "harness/judge/evidence.hpp"
 #include "harness/judge/phase70.hpp"
 
-/// Healthy evidence of the default shape for the tests of this folder, which then plant one lie in it: 60 populate, 24
-/// thrash and 60 replay requests; on B2 all 1,020 replayed blocks come from the SSD.
+/// Healthy evidence of the default shape for the tests of this folder, which then plant one lie in
+/// it: 60 populate, 24 thrash and 60 replay requests; on B2 all 1,020 replayed blocks come from the
+/// SSD.
 namespace kvtier::test {
 
 constexpr std::uint64_t kBlockBytes = 327'680;
@@ -98,12 +99,14 @@ inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run
   return leg;
 }
 
-inline PhaseEvidence& Replay(LegEvidence& leg) { return leg.phases[2]; }
+inline PhaseEvidence& Replay(LegEvidence& leg) {
+  return leg.phases[2];
+}
 
-/// An experiment of `pairs` pairs with B2 / B1 = `ratio` and a run-to-run spread of `sd` (of the log). The place in the
-/// pair multiplies the second leg by `second`.
-inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.01, std::uint64_t seed = 1,
-                                   double second = 1.0) {
+/// An experiment of `pairs` pairs with B2 / B1 = `ratio` and a run-to-run spread of `sd` (of the
+/// log). The place in the pair multiplies the second leg by `second`.
+inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.01,
+                                   std::uint64_t seed = 1, double second = 1.0) {
   Phase70Input input;
   input.setup.ts = "20260101T000000Z";
   input.setup.planned_pairs = pairs;
@@ -116,7 +119,8 @@ inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.
     const LegOrder order = plan[static_cast<std::size_t>(pair - 1)];
     for (int place = 1; place <= 2; ++place) {
       const bool is_a = (order == LegOrder::kAB) == (place == 1);
-      const double ttfc = 100 * (is_a ? 1 : ratio) * std::exp(sd * rng.Normal()) * (place == 2 ? second : 1);
+      const double ttfc =
+          100 * (is_a ? 1 : ratio) * std::exp(sd * rng.Normal()) * (place == 2 ? second : 1);
       Phase70Leg leg;
       leg.pair_id = pair;
       leg.order = order;
@@ -124,7 +128,8 @@ inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.
       const TierMode mode = is_a ? TierMode::kB1 : TierMode::kB2;
       leg.bundle_id = fmt::format("bundle_p{:02}_l{}", pair, place);
       leg.timestamp_utc = "2026-01-01T00:00:00.000+00:00";
-      leg.evidence = MakeLeg(mode, ttfc, fmt::format("run_{}_p{:02}_l{}", TierName(mode), pair, place));
+      leg.evidence =
+          MakeLeg(mode, ttfc, fmt::format("run_{}_p{:02}_l{}", TierName(mode), pair, place));
       input.legs.push_back(std::move(leg));
     }
   }

@@ -46,8 +46,9 @@ void Count(const LegEvidence& leg, const PhaseEvidence* headline, LegFigures& f)
   int ok = 0;
   for (const PhaseEvidence& phase : leg.phases) {
     const auto good = static_cast<int>(OkRecords(leg, phase.name).size());
-    const int recorded = static_cast<int>(std::count_if(leg.records.begin(), leg.records.end(),
-                                                        [&](const auto& r) { return r.phase == phase.name; }));
+    const int recorded =
+        static_cast<int>(std::count_if(leg.records.begin(), leg.records.end(),
+                                       [&](const auto& r) { return r.phase == phase.name; }));
     const int wanted = std::max(phase.planned_requests, recorded);
     planned += wanted;
     ok += good;
@@ -85,7 +86,8 @@ LegFigures MeasureLeg(const LegEvidence& leg) {
   f.ttfc_p99 = EstimateQuantile(ttfc, 0.99);
   f.e2e_p50 = EstimateQuantile(e2e, 0.50);
   f.e2e_p95 = EstimateQuantile(e2e, 0.95);
-  if (usage && f.ok > 0 && headline->duration_s > 0) f.prompt_tokens_per_s = prompt_tokens / headline->duration_s;
+  if (usage && f.ok > 0 && headline->duration_s > 0)
+    f.prompt_tokens_per_s = prompt_tokens / headline->duration_s;
   const TierTraffic& t = headline->tiers;
   f.matched_tokens = AsDouble(t.matched_tokens);
   f.onboard_disk_blocks = AsDouble(t.onboard_g3_to_g1_blocks);
@@ -113,8 +115,10 @@ ArmFigures SummarizeArm(std::span<const LegFigures> legs) {
   a.e2e_p95_ms = Median(legs, [](const LegFigures& f) { return ValueOf(f.e2e_p95); });
   a.prompt_tokens_per_s = Median(legs, [](const LegFigures& f) { return f.prompt_tokens_per_s; });
   a.matched_tokens = Median(legs, [](const LegFigures& f) { return ValueOf(f.matched_tokens); });
-  a.onboard_disk_blocks = Median(legs, [](const LegFigures& f) { return ValueOf(f.onboard_disk_blocks); });
-  a.onboard_host_blocks = Median(legs, [](const LegFigures& f) { return ValueOf(f.onboard_host_blocks); });
+  a.onboard_disk_blocks =
+      Median(legs, [](const LegFigures& f) { return ValueOf(f.onboard_disk_blocks); });
+  a.onboard_host_blocks =
+      Median(legs, [](const LegFigures& f) { return ValueOf(f.onboard_host_blocks); });
   a.disk_read_bytes = Median(legs, [](const LegFigures& f) { return ValueOf(f.disk_read); });
   a.disk_written_bytes = Median(legs, [](const LegFigures& f) { return ValueOf(f.disk_written); });
   a.os_read_bytes = Median(legs, [](const LegFigures& f) { return ValueOf(f.os_read); });
@@ -143,7 +147,8 @@ constexpr std::pair<const char*, std::optional<double> ArmFigures::*> kArmFields
 
 void to_json(nlohmann::json& j, const ArmFigures& a) {
   j = {{"legs", a.legs}};
-  for (const auto& [name, member] : kArmFields) j[name] = a.*member ? nlohmann::json(*(a.*member)) : nlohmann::json();
+  for (const auto& [name, member] : kArmFields)
+    j[name] = a.*member ? nlohmann::json(*(a.*member)) : nlohmann::json();
 }
 
 void from_json(const nlohmann::json& j, ArmFigures& a) {

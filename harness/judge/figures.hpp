@@ -13,7 +13,8 @@
 
 namespace kvtier {
 
-/// What a leg's headline phase measured, derived from raw records. Latencies in milliseconds, ok requests only.
+/// What a leg's headline phase measured, derived from raw records. Latencies in milliseconds, ok
+/// requests only.
 struct LegFigures {
   int planned = 0, ok = 0, failed = 0;  // of the headline phase; never recorded counts as failed
   double error_rate = 0;                // of all phases, failed / planned

@@ -8,47 +8,54 @@
 #include "harness/judge/evidence.hpp"
 #include "harness/judge/reason.hpp"
 
-/// The rules over one leg or one pair: pure functions from evidence to findings. A rule that cannot see says so with a
-/// finding that blocks; it never passes blind. A gate holds where Passes(findings).
+/// The rules over one leg or one pair: pure functions from evidence to findings. A rule that cannot
+/// see says so with a finding that blocks; it never passes blind. A gate holds where
+/// Passes(findings).
 namespace kvtier {
 
 struct GateOptions {
-  /// Failed requests of a leg, or of its headline phase, above which the leg is invalid; any failure blocks decision
-  /// grade (method: errors select the requests that survive).
+  /// Failed requests of a leg, or of its headline phase, above which the leg is invalid; any
+  /// failure blocks decision grade (method: errors select the requests that survive).
   double max_error_rate = 0.01;
-  /// BENCH_PHASE70_DECISION_GRADE_REQUIRE_REHYDRATE: off, a leg that only wrote to the SSD is noted instead of blocked.
+  /// BENCH_PHASE70_DECISION_GRADE_REQUIRE_REHYDRATE: off, a leg that only wrote to the SSD is noted
+  /// instead of blocked.
   bool require_rehydrate = true;
-  /// BENCH_PHASE70_GATE_REQUIRE_MATCHED and _GATE_MIN_MATCHED_TOKENS: matched tokens in replay must exceed the figure.
+  /// BENCH_PHASE70_GATE_REQUIRE_MATCHED and _GATE_MIN_MATCHED_TOKENS: matched tokens in replay must
+  /// exceed the figure.
   bool require_matched = false;
   double min_matched_tokens = 0;
   /// Worker bytes in replay that a B1 leg may read, and may write, with the disk tier off.
   Bytes b1_io_threshold = 1_MiB;
 };
 
-/// The phase whose latencies are the headline: `replay`, else `replay_A`, else the first that starts with "replay";
-/// null when there is none. replay_2 and later never join it.
+/// The phase whose latencies are the headline: `replay`, else `replay_A`, else the first that
+/// starts with "replay"; null when there is none. replay_2 and later never join it.
 const PhaseEvidence* HeadlinePhase(const LegEvidence& leg);
 /// Records of one phase that ended ok.
 std::vector<const RequestRecord*> OkRecords(const LegEvidence& leg, const std::string& phase);
 
 /// Closed, finished as planned, errors under the limits, the model still served, TTFC present.
 Findings CheckRunValid(const LegEvidence& leg, const GateOptions& options = {});
-/// B2: blocks went from disk to device in the headline phase. Host onboarding and writes are not rehydration.
+/// B2: blocks went from disk to device in the headline phase. Host onboarding and writes are not
+/// rehydration.
 Findings CheckMechanism(const LegEvidence& leg, const GateOptions& options = {});
-/// B1: configured size read back 0, disk counters 0 in every phase, no open file under the cache directory, worker I/O in
-/// replay under the threshold. Whatever is unavailable counts as not off.
+/// B1: configured size read back 0, disk counters 0 in every phase, no open file under the cache
+/// directory, worker I/O in replay under the threshold. Whatever is unavailable counts as not off.
 Findings CheckB1Off(const LegEvidence& leg, const GateOptions& options = {});
-/// Engine counters against the operating system, phase by phase and direction by direction (design: "agreement").
+/// Engine counters against the operating system, phase by phase and direction by direction (design:
+/// "agreement").
 Findings CheckWitnesses(const LegEvidence& leg);
 /// Every phase of a KVBM leg has its deltas, and none went backwards.
 Findings CheckMetrics(const LegEvidence& leg);
-/// Engine hits per tier inside what the hit model said before the run. A note: the model is set beside the engine.
+/// Engine hits per tier inside what the hit model said before the run. A note: the model is set
+/// beside the engine.
 Findings CheckExpectedHits(const LegEvidence& leg);
 /// In the headline phase a saturated client invalidates the leg; elsewhere it is a soft finding.
 Findings CheckClient(const LegEvidence& leg);
 Findings CheckDrain(const LegEvidence& leg);
 Findings CheckColdStart(const LegEvidence& leg);
-/// Requests that fixed their length (ignore_eos) generated exactly max_tokens, and every ok answer states its usage.
+/// Requests that fixed their length (ignore_eos) generated exactly max_tokens, and every ok answer
+/// states its usage.
 Findings CheckLengths(const LegEvidence& leg);
 /// Both arms generated the same number of tokens for the same request.
 Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b);
@@ -59,15 +66,17 @@ Findings CheckReuse(const LegEvidence& leg);
 struct AnswerAgreement {
   std::size_t compared = 0;
   std::size_t mismatched = 0;
-  bool gated = false;  // deterministic stack and temperature 0: one mismatch is a finding
+  bool gated = false;          // deterministic stack and temperature 0: one mismatch is a finding
   std::string first_mismatch;  // one sentence; empty when all agree
 };
-/// Within a leg: every later ok answer against the first ok answer to the same prompt, sampling and extras.
+/// Within a leg: every later ok answer against the first ok answer to the same prompt, sampling and
+/// extras.
 AnswerAgreement CompareAnswers(const LegEvidence& leg);
-/// Across the legs of a pair: the first ok answers of both to the same request in the headline phase.
+/// Across the legs of a pair: the first ok answers of both to the same request in the headline
+/// phase.
 AnswerAgreement CompareAnswersAcross(const LegEvidence& a, const LegEvidence& b);
-/// ANSWER_MISMATCH where gated; ANSWERS_DIFFER as a note elsewhere; ANSWERS_NOT_COMPARED when a gated leg with a headline
-/// phase had nothing to compare.
+/// ANSWER_MISMATCH where gated; ANSWERS_DIFFER as a note elsewhere; ANSWERS_NOT_COMPARED when a
+/// gated leg with a headline phase had nothing to compare.
 Findings CheckAnswers(const LegEvidence& leg);
 Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b);
 

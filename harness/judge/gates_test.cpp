@@ -39,7 +39,8 @@ Reading<T> Gone() {
   return Reading<T>::Unavailable("planted");
 }
 
-void ExpectCodes(const std::vector<Lie>& lies, const std::function<Findings(const LegEvidence&)>& rule) {
+void ExpectCodes(const std::vector<Lie>& lies,
+                 const std::function<Findings(const LegEvidence&)>& rule) {
   for (const Lie& lie : lies) {
     LegEvidence leg = MakeLeg(lie.tier, 50);
     lie.plant(leg);
@@ -63,7 +64,8 @@ TEST(ReasonTable, CodesAreUniqueAndFoundAgain) {
 }
 
 TEST(ReasonTable, PageInDocsIsTheTable) {
-  EXPECT_EQ(ReadFile(std::string(KVTIER_SOURCE_DIR) + "/docs/reason_codes.md"), ReasonTableMarkdown())
+  EXPECT_EQ(ReadFile(std::string(KVTIER_SOURCE_DIR) + "/docs/reason_codes.md"),
+            ReasonTableMarkdown())
       << "write what ReasonTableMarkdown() returns to docs/reason_codes.md";
 }
 
@@ -103,23 +105,64 @@ TEST(RunValid, PlantedFailures) {
   };
   ExpectCodes(
       {
-          {"half of all requests", TierMode::kB2, [&](auto& l) { for (std::size_t i = 0; i < l.records.size(); i += 2) fail(l, i, 1, Outcome::kHttpError); },
+          {"half of all requests",
+           TierMode::kB2,
+           [&](auto& l) {
+             for (std::size_t i = 0; i < l.records.size(); i += 2)
+               fail(l, i, 1, Outcome::kHttpError);
+           },
            {"REQUEST_ERRORS", "RUN_ERRORS_PRESENT"}},
-          {"one of 144, in populate", TierMode::kB1, [&](auto& l) { fail(l, 3, 1, Outcome::kTimeout); }, {"REQUEST_ERRORS"}},
-          {"one of 60 in replay", TierMode::kB1, [&](auto& l) { fail(l, 100, 1, Outcome::kIncomplete); },
+          {"one of 144, in populate",
+           TierMode::kB1,
+           [&](auto& l) { fail(l, 3, 1, Outcome::kTimeout); },
+           {"REQUEST_ERRORS"}},
+          {"one of 60 in replay",
+           TierMode::kB1,
+           [&](auto& l) { fail(l, 100, 1, Outcome::kIncomplete); },
            {"REQUEST_ERRORS", "RUN_ERRORS_PRESENT"}},
-          {"cut streams are no answers", TierMode::kB2, [&](auto& l) { fail(l, 84, 60, Outcome::kStreamError); },
+          {"cut streams are no answers",
+           TierMode::kB2,
+           [&](auto& l) { fail(l, 84, 60, Outcome::kStreamError); },
            {"REQUEST_ERRORS", "RUN_ERRORS_PRESENT"}},
-          {"a killed run", TierMode::kB2, [](auto& l) { l.closed = l.run_valid = false; }, {"RUN_INCOMPLETE"}},
-          {"records lost", TierMode::kB2, [](auto& l) { l.records.resize(120); },
+          {"a killed run",
+           TierMode::kB2,
+           [](auto& l) { l.closed = l.run_valid = false; },
+           {"RUN_INCOMPLETE"}},
+          {"records lost",
+           TierMode::kB2,
+           [](auto& l) { l.records.resize(120); },
            {"REQUEST_ERRORS", "RUN_ERRORS_PRESENT", "RUN_INCOMPLETE"}},
           {"no replay", TierMode::kB2, [](auto& l) { l.phases.pop_back(); }, {"RUN_INCOMPLETE"}},
-          {"worker gone at the end", TierMode::kB2, [](auto& l) { l.models_at_end = std::uint64_t{0}; }, {"WORKER_LOST"}},
-          {"worker killed", TierMode::kB2, [](auto& l) { l.run_valid = false; l.invalid_reason = "worker_lost"; }, {"WORKER_LOST"}},
-          {"model dropped", TierMode::kB2, [](auto& l) { l.run_valid = false; l.invalid_reason = "model_dropped"; }, {"WORKER_LOST"}},
-          {"unknown reason", TierMode::kB2, [](auto& l) { l.run_valid = false; l.invalid_reason = "runtime_exception"; },
+          {"worker gone at the end",
+           TierMode::kB2,
+           [](auto& l) { l.models_at_end = std::uint64_t{0}; },
+           {"WORKER_LOST"}},
+          {"worker killed",
+           TierMode::kB2,
+           [](auto& l) {
+             l.run_valid = false;
+             l.invalid_reason = "worker_lost";
+           },
+           {"WORKER_LOST"}},
+          {"model dropped",
+           TierMode::kB2,
+           [](auto& l) {
+             l.run_valid = false;
+             l.invalid_reason = "model_dropped";
+           },
+           {"WORKER_LOST"}},
+          {"unknown reason",
+           TierMode::kB2,
+           [](auto& l) {
+             l.run_valid = false;
+             l.invalid_reason = "runtime_exception";
+           },
            {"RUN_ERRORS_PRESENT"}},
-          {"no text was stamped", TierMode::kB1, [](auto& l) { for (auto& r : l.records) r.stamps.first_text.reset(); },
+          {"no text was stamped",
+           TierMode::kB1,
+           [](auto& l) {
+             for (auto& r : l.records) r.stamps.first_text.reset();
+           },
            {"TTFC_MISSING_STREAM_CAPTURE"}},
       },
       [](const LegEvidence& leg) { return CheckRunValid(leg); });
@@ -140,22 +183,38 @@ TEST(RunValid, SeveritiesSeparateInvalidFromNotDecisionGrade) {
 TEST(Mechanism, OnlyDiskToDeviceBlocksInReplayCount) {
   ExpectCodes(
       {
-          {"host onboarding alone", TierMode::kB2,
-           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0}; Replay(l).tiers.onboard_g2_to_g1_blocks = std::uint64_t{18}; },
-           {"REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY"}},
-          {"nothing read, nothing written", TierMode::kB2,
-           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = l.phases[0].tiers.offload_g2_to_g3_blocks = std::uint64_t{0}; },
-           {"GATE_NO_SSD_MECHANISM_SIGNAL"}},
-          {"a good hit-rate gauge proves nothing", TierMode::kB2,
+          {"host onboarding alone",
+           TierMode::kB2,
            [](auto& l) {
-             Replay(l).tiers.onboard_g3_to_g1_blocks = l.phases[0].tiers.offload_g2_to_g3_blocks = std::uint64_t{0};
+             Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+             Replay(l).tiers.onboard_g2_to_g1_blocks = std::uint64_t{18};
+           },
+           {"REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY"}},
+          {"nothing read, nothing written",
+           TierMode::kB2,
+           [](auto& l) {
+             Replay(l).tiers.onboard_g3_to_g1_blocks = l.phases[0].tiers.offload_g2_to_g3_blocks =
+                 std::uint64_t{0};
+           },
+           {"GATE_NO_SSD_MECHANISM_SIGNAL"}},
+          {"a good hit-rate gauge proves nothing",
+           TierMode::kB2,
+           [](auto& l) {
+             Replay(l).tiers.onboard_g3_to_g1_blocks = l.phases[0].tiers.offload_g2_to_g3_blocks =
+                 std::uint64_t{0};
              Replay(l).tiers.disk_hit_rate_after = 0.9;
            },
            {"GATE_NO_SSD_MECHANISM_SIGNAL"}},
-          {"metrics gone in replay", TierMode::kB2, [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = Gone<std::uint64_t>(); },
+          {"metrics gone in replay",
+           TierMode::kB2,
+           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = Gone<std::uint64_t>(); },
            {"METRICS_UNAVAILABLE"}},
-          {"disk reads before replay", TierMode::kB2,
-           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0}; l.phases[1].tiers.onboard_g3_to_g1_blocks = std::uint64_t{500}; },
+          {"disk reads before replay",
+           TierMode::kB2,
+           [](auto& l) {
+             Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+             l.phases[1].tiers.onboard_g3_to_g1_blocks = std::uint64_t{500};
+           },
            {"REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY"}},
           {"B1 has no such gate", TierMode::kB1, [](auto&) {}, {}},
       },
@@ -185,22 +244,45 @@ TEST(B1Off, EachConditionIsNeeded) {
   const std::vector<std::string> on{"B1_DISK_TIER_NOT_DISABLED"};
   ExpectCodes(
       {
-          {"size was configured", TierMode::kB1, [](auto& l) { l.worker.disk_cache_gb = 32.0; }, on},
-          {"size unknown", TierMode::kB1, [](auto& l) { l.worker.disk_cache_gb = Gone<double>(); }, on},
-          {"smuggled blocks", TierMode::kB1, [](auto& l) { l.worker.disk_blocks = std::uint64_t{1536}; }, on},
-          {"an open file", TierMode::kB1, [](auto& l) { l.worker.open_files_under_cache_dir = std::uint64_t{1}; }, on},
-          {"open files unknown", TierMode::kB1, [](auto& l) { l.worker.open_files_under_cache_dir = Gone<std::uint64_t>(); }, on},
-          {"blocks written in thrash", TierMode::kB1, [](auto& l) { l.phases[1].tiers.offload_g2_to_g3_blocks = std::uint64_t{1}; }, on},
-          {"device to disk", TierMode::kB1, [](auto& l) { l.phases[0].tiers.offload_g1_to_g3_blocks = std::uint64_t{1}; }, on},
-          {"blocks read in replay", TierMode::kB1, [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{1}; }, on},
-          {"counters gone", TierMode::kB1, [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = Gone<std::uint64_t>(); }, on},
-          {"reads in replay", TierMode::kB1, [](auto& l) { Replay(l).io.process_read = Bytes{1'048'577}; }, on},
-          {"writes in replay", TierMode::kB1, [](auto& l) { Replay(l).io.process_write = Bytes{1'048'577}; }, on},
-          {"nobody watched the worker", TierMode::kB1, [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); }, on},
-          {"exactly 1 MiB is allowed", TierMode::kB1, [](auto& l) { Replay(l).io.process_read = Bytes{1'048'576}; }, {}},
-          {"the cgroup may be the witness", TierMode::kB1,
-           [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); Replay(l).io.cgroup_read = Bytes{0}; }, {}},
-          {"the device is context only", TierMode::kB1, [](auto& l) { Replay(l).io.device_read = Bytes{1} + 500_MiB; }, {}},
+          {"size was configured", TierMode::kB1, [](auto& l) { l.worker.disk_cache_gb = 32.0; },
+           on},
+          {"size unknown", TierMode::kB1, [](auto& l) { l.worker.disk_cache_gb = Gone<double>(); },
+           on},
+          {"smuggled blocks", TierMode::kB1,
+           [](auto& l) { l.worker.disk_blocks = std::uint64_t{1536}; }, on},
+          {"an open file", TierMode::kB1,
+           [](auto& l) { l.worker.open_files_under_cache_dir = std::uint64_t{1}; }, on},
+          {"open files unknown", TierMode::kB1,
+           [](auto& l) { l.worker.open_files_under_cache_dir = Gone<std::uint64_t>(); }, on},
+          {"blocks written in thrash", TierMode::kB1,
+           [](auto& l) { l.phases[1].tiers.offload_g2_to_g3_blocks = std::uint64_t{1}; }, on},
+          {"device to disk", TierMode::kB1,
+           [](auto& l) { l.phases[0].tiers.offload_g1_to_g3_blocks = std::uint64_t{1}; }, on},
+          {"blocks read in replay", TierMode::kB1,
+           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{1}; }, on},
+          {"counters gone", TierMode::kB1,
+           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = Gone<std::uint64_t>(); }, on},
+          {"reads in replay", TierMode::kB1,
+           [](auto& l) { Replay(l).io.process_read = Bytes{1'048'577}; }, on},
+          {"writes in replay", TierMode::kB1,
+           [](auto& l) { Replay(l).io.process_write = Bytes{1'048'577}; }, on},
+          {"nobody watched the worker", TierMode::kB1,
+           [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); }, on},
+          {"exactly 1 MiB is allowed",
+           TierMode::kB1,
+           [](auto& l) { Replay(l).io.process_read = Bytes{1'048'576}; },
+           {}},
+          {"the cgroup may be the witness",
+           TierMode::kB1,
+           [](auto& l) {
+             Replay(l).io.process_read = Gone<Bytes>();
+             Replay(l).io.cgroup_read = Bytes{0};
+           },
+           {}},
+          {"the device is context only",
+           TierMode::kB1,
+           [](auto& l) { Replay(l).io.device_read = Bytes{1} + 500_MiB; },
+           {}},
           {"a killed leg proves nothing", TierMode::kB1, [](auto& l) { l.phases.clear(); }, on},
           {"B2 is not meant", TierMode::kB2, [](auto&) {}, {}},
       },
@@ -208,8 +290,10 @@ TEST(B1Off, EachConditionIsNeeded) {
 }
 
 TEST(Witnesses, Agreement) {
-  constexpr std::uint64_t kEngine = kReplayBlocks * kBlockBytes;  // 334,233,600 B; 5 % are 16.7 MB, 20 % are 66.8 MB
-  const auto os = [](std::uint64_t bytes, std::uint64_t rchar = 0, std::string backend = "reference") {
+  constexpr std::uint64_t kEngine =
+      kReplayBlocks * kBlockBytes;  // 334,233,600 B; 5 % are 16.7 MB, 20 % are 66.8 MB
+  const auto os = [](std::uint64_t bytes, std::uint64_t rchar = 0,
+                     std::string backend = "reference") {
     return [=](LegEvidence& l) {
       l.backend = backend;
       Replay(l).io.process_read = Bytes{bytes};
@@ -224,20 +308,54 @@ TEST(Witnesses, Agreement) {
           {"6 % over", TierMode::kB2, os(kEngine * 106 / 100), {"WITNESS_DISAGREEMENT"}},
           {"15 % short elsewhere", TierMode::kB2, os(kEngine * 85 / 100, 0, "command"), {}},
           {"counted, not copied", TierMode::kB2, os(0), {"COUNTER_WITHOUT_IO"}},
-          {"counted, a third copied", TierMode::kB2, os(kEngine / 3, kEngine / 3, "command"), {"COUNTER_WITHOUT_IO"}},
+          {"counted, a third copied",
+           TierMode::kB2,
+           os(kEngine / 3, kEngine / 3, "command"),
+           {"COUNTER_WITHOUT_IO"}},
           {"from the page cache", TierMode::kB2, os(0, kEngine), {"PAGE_CACHE_READS"}},
           {"half is a disagreement", TierMode::kB2, os(kEngine / 2), {"WITNESS_DISAGREEMENT"}},
-          {"30 % more than counted", TierMode::kB2, os(kEngine * 130 / 100), {"IO_WITHOUT_COUNTER"}},
-          {"little engine traffic needs none", TierMode::kB2,
-           [](auto& l) { Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{20}; Replay(l).io.process_read = Bytes{0}; }, {}},
-          {"background reads in B1", TierMode::kB1, [](auto& l) { Replay(l).io.process_read = 9_MiB; }, {"IO_WITHOUT_COUNTER"}},
-          {"background writes in populate", TierMode::kB1, [](auto& l) { l.phases[0].io.process_write = 100_MiB; }, {"IO_WITHOUT_COUNTER"}},
-          {"writes that were only counted", TierMode::kB2, [](auto& l) { l.phases[0].io.process_write = Bytes{0}; }, {"COUNTER_WITHOUT_IO"}},
-          {"no witness", TierMode::kB2, [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); }, {"WITNESS_UNAVAILABLE"}},
-          {"cgroup instead", TierMode::kB2,
-           [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); Replay(l).io.cgroup_read = Bytes{kReplayBlocks * kBlockBytes}; }, {}},
-          {"block size unknown", TierMode::kB2, [](auto& l) { l.block_bytes = 0; }, {"WITNESS_UNAVAILABLE"}},
-          {"B0 has nothing to agree on", TierMode::kB0, [](auto& l) { Replay(l).io.process_read = 100_MiB; }, {}},
+          {"30 % more than counted",
+           TierMode::kB2,
+           os(kEngine * 130 / 100),
+           {"IO_WITHOUT_COUNTER"}},
+          {"little engine traffic needs none",
+           TierMode::kB2,
+           [](auto& l) {
+             Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{20};
+             Replay(l).io.process_read = Bytes{0};
+           },
+           {}},
+          {"background reads in B1",
+           TierMode::kB1,
+           [](auto& l) { Replay(l).io.process_read = 9_MiB; },
+           {"IO_WITHOUT_COUNTER"}},
+          {"background writes in populate",
+           TierMode::kB1,
+           [](auto& l) { l.phases[0].io.process_write = 100_MiB; },
+           {"IO_WITHOUT_COUNTER"}},
+          {"writes that were only counted",
+           TierMode::kB2,
+           [](auto& l) { l.phases[0].io.process_write = Bytes{0}; },
+           {"COUNTER_WITHOUT_IO"}},
+          {"no witness",
+           TierMode::kB2,
+           [](auto& l) { Replay(l).io.process_read = Gone<Bytes>(); },
+           {"WITNESS_UNAVAILABLE"}},
+          {"cgroup instead",
+           TierMode::kB2,
+           [](auto& l) {
+             Replay(l).io.process_read = Gone<Bytes>();
+             Replay(l).io.cgroup_read = Bytes{kReplayBlocks * kBlockBytes};
+           },
+           {}},
+          {"block size unknown",
+           TierMode::kB2,
+           [](auto& l) { l.block_bytes = 0; },
+           {"WITNESS_UNAVAILABLE"}},
+          {"B0 has nothing to agree on",
+           TierMode::kB0,
+           [](auto& l) { Replay(l).io.process_read = 100_MiB; },
+           {}},
       },
       CheckWitnesses);
 }
@@ -255,9 +373,18 @@ TEST(Witnesses, NoSecondFindingWhereTheEngineIsBlind) {
 TEST(Metrics, ResetAndAbsence) {
   ExpectCodes(
       {
-          {"one counter is enough", TierMode::kB1, [](auto& l) { l.phases[1].tiers.matched_tokens = Gone<std::uint64_t>(); }, {"METRICS_UNAVAILABLE"}},
-          {"backwards", TierMode::kB2, [](auto& l) { l.phases[1].tiers.counter_reset = true; }, {"COUNTER_RESET"}},
-          {"process replaced", TierMode::kB2, [](auto& l) { l.phases[1].io.counter_reset = true; }, {"COUNTER_RESET"}},
+          {"one counter is enough",
+           TierMode::kB1,
+           [](auto& l) { l.phases[1].tiers.matched_tokens = Gone<std::uint64_t>(); },
+           {"METRICS_UNAVAILABLE"}},
+          {"backwards",
+           TierMode::kB2,
+           [](auto& l) { l.phases[1].tiers.counter_reset = true; },
+           {"COUNTER_RESET"}},
+          {"process replaced",
+           TierMode::kB2,
+           [](auto& l) { l.phases[1].io.counter_reset = true; },
+           {"COUNTER_RESET"}},
           {"B0 has none", TierMode::kB0, [](auto& l) { l.phases[1].tiers = TierTraffic(); }, {}},
       },
       CheckMetrics);
@@ -371,7 +498,8 @@ class Reuse : public ::testing::Test {
   LegEvidence Leg(TierMode tier) {
     LegEvidence leg = MakeLeg(tier, 50);
     leg.scenario = "reuse_verify";
-    leg.phases = {test::MakePhase("reuse_1", 1), test::MakePhase("reuse_2", 1), test::MakePhase("reuse_3", 1)};
+    leg.phases = {test::MakePhase("reuse_1", 1), test::MakePhase("reuse_2", 1),
+                  test::MakePhase("reuse_3", 1)};
     leg.records = {test::MakeRecord(1, "reuse_1", 1, 50), test::MakeRecord(2, "reuse_2", 1, 50),
                    test::MakeRecord(3, "reuse_3", 1, 50)};
     if (tier == TierMode::kB0) {
@@ -430,7 +558,8 @@ TEST(Signals, DocumentedWords) {
   leg.phases[1].tiers.onboard_g2_to_g1_blocks = std::uint64_t{3};
   EXPECT_EQ(RehydrateSignalKvbm(leg).at("signal"), "onboard_outside_replay");
   Replay(leg).tiers.onboard_g2_to_g1_blocks = std::uint64_t{18};
-  EXPECT_EQ(RehydrateSignalKvbm(leg).at("signal"), "host_onboard_only");  // never called a disk rehydrate
+  EXPECT_EQ(RehydrateSignalKvbm(leg).at("signal"),
+            "host_onboard_only");  // never called a disk rehydrate
   Replay(leg).tiers.onboard_g2_to_g1_blocks = Replay(leg).tiers.matched_tokens = std::uint64_t{0};
   EXPECT_EQ(RehydrateSignalKvbm(leg).at("signal"), "no_onboard_no_reuse_signal");
   EXPECT_EQ(RehydrateSignalKvbm(leg).at("reuse_gate"), "reuse_absent");

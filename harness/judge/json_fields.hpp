@@ -7,11 +7,13 @@
 #include "harness/core/error.hpp"
 #include "harness/core/tier.hpp"
 
-/// Reading and writing artifact fields so that a missing or mistyped one is a DataError that names its key.
+/// Reading and writing artifact fields so that a missing or mistyped one is a DataError that names
+/// its key.
 namespace kvtier {
 
 inline const nlohmann::json& At(const nlohmann::json& j, const char* key) {
-  if (!j.is_object() || !j.contains(key)) throw DataError(std::string("the artifact lacks the key \"") + key + "\"");
+  if (!j.is_object() || !j.contains(key))
+    throw DataError(std::string("the artifact lacks the key \"") + key + "\"");
   return j[key];
 }
 
@@ -39,7 +41,9 @@ nlohmann::json OptionalJson(const std::optional<T>& v) {
 inline TierMode TierAt(const nlohmann::json& j, const char* key) {
   const auto name = At<std::string>(j, key);
   const auto tier = FindTier(name);
-  if (!tier) throw DataError(std::string("the key \"") + key + "\" holds \"" + name + "\", which is no tier mode");
+  if (!tier)
+    throw DataError(std::string("the key \"") + key + "\" holds \"" + name +
+                    "\", which is no tier mode");
   return *tier;
 }
 
@@ -47,7 +51,8 @@ inline TierMode TierAt(const nlohmann::json& j, const char* key) {
 inline void RequireSchema(const nlohmann::json& j, const std::string& what) {
   const int version = At<int>(j, "schema_version");
   if (version != 1) {
-    throw DataError(what + " has schema_version " + std::to_string(version) + ", this version reads 1");
+    throw DataError(what + " has schema_version " + std::to_string(version) +
+                    ", this version reads 1");
   }
 }
 

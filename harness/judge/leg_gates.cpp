@@ -17,7 +17,8 @@ struct Counts {
   double Rate() const { return planned > 0 ? static_cast<double>(failed) / planned : 0; }
   std::string Text() const {
     std::string kinds_text;
-    for (const auto& [kind, n] : kinds) kinds_text += fmt::format("{}{} {}", kinds_text.empty() ? "" : ", ", n, kind);
+    for (const auto& [kind, n] : kinds)
+      kinds_text += fmt::format("{}{} {}", kinds_text.empty() ? "" : ", ", n, kind);
     return fmt::format("{} of {} requests failed ({})", failed, planned, kinds_text);
   }
 };
@@ -55,37 +56,43 @@ Reason ReasonOfRun(const std::string& invalid_reason) {
 void AddOwnVerdict(const LegEvidence& leg, Findings& out) {
   if (!leg.closed) {
     out.push_back(MakeFinding(Reason::kRunIncomplete, leg.run_id, "",
-                              leg.invalid_reason.empty() ? "the run was killed before it wrote its summary"
-                                                         : "the run did not end: " + leg.invalid_reason));
+                              leg.invalid_reason.empty()
+                                  ? "the run was killed before it wrote its summary"
+                                  : "the run did not end: " + leg.invalid_reason));
   }
   if (leg.run_valid || (!leg.closed && leg.invalid_reason.empty())) return;
-  std::string detail = leg.invalid_reason.empty() ? "the run marked itself invalid without a reason" : leg.invalid_reason;
+  std::string detail = leg.invalid_reason.empty() ? "the run marked itself invalid without a reason"
+                                                  : leg.invalid_reason;
   for (const std::string& more : leg.invalid_details) detail += "; " + more;
   Finding f = MakeFinding(ReasonOfRun(leg.invalid_reason), leg.run_id, "", detail);
   f.severity = Severity::kInvalidatesRun;
   out.push_back(f);
 }
 
-void AddErrors(const LegEvidence& leg, const PhaseEvidence* headline, const GateOptions& options, Findings& out) {
+void AddErrors(const LegEvidence& leg, const PhaseEvidence* headline, const GateOptions& options,
+               Findings& out) {
   Counts all;
   for (const PhaseEvidence& phase : leg.phases) {
     Counts one;
     Add(one, leg, phase);
     Add(all, leg, phase);
     if (one.recorded < phase.planned_requests) {
-      out.push_back(MakeFinding(
-          Reason::kRunIncomplete, leg.run_id, phase.name,
-          fmt::format("{} of {} planned requests have a record", one.recorded, phase.planned_requests)));
+      out.push_back(MakeFinding(Reason::kRunIncomplete, leg.run_id, phase.name,
+                                fmt::format("{} of {} planned requests have a record", one.recorded,
+                                            phase.planned_requests)));
     }
-    if (one.failed > 0) out.push_back(MakeFinding(Reason::kRequestErrors, leg.run_id, phase.name, one.Text()));
+    if (one.failed > 0)
+      out.push_back(MakeFinding(Reason::kRequestErrors, leg.run_id, phase.name, one.Text()));
     if (&phase == headline && one.Rate() > options.max_error_rate) {
-      out.push_back(MakeFinding(Reason::kRunErrorsPresent, leg.run_id, phase.name,
-                                fmt::format("{}, more than {:g} %", one.Text(), options.max_error_rate * 100)));
+      out.push_back(MakeFinding(
+          Reason::kRunErrorsPresent, leg.run_id, phase.name,
+          fmt::format("{}, more than {:g} %", one.Text(), options.max_error_rate * 100)));
     }
   }
   if (all.Rate() > options.max_error_rate) {
-    out.push_back(MakeFinding(Reason::kRunErrorsPresent, leg.run_id, "",
-                              fmt::format("{}, more than {:g} %", all.Text(), options.max_error_rate * 100)));
+    out.push_back(
+        MakeFinding(Reason::kRunErrorsPresent, leg.run_id, "",
+                    fmt::format("{}, more than {:g} %", all.Text(), options.max_error_rate * 100)));
   }
 }
 
@@ -95,8 +102,9 @@ const PhaseEvidence* HeadlinePhase(const LegEvidence& leg) {
   for (const char* name : {"replay", "replay_A"}) {
     if (const PhaseEvidence* phase = leg.FindPhase(name)) return phase;
   }
-  const auto found = std::find_if(leg.phases.begin(), leg.phases.end(),
-                                  [](const PhaseEvidence& p) { return p.name.rfind("replay", 0) == 0; });
+  const auto found = std::find_if(leg.phases.begin(), leg.phases.end(), [](const PhaseEvidence& p) {
+    return p.name.rfind("replay", 0) == 0;
+  });
   return found == leg.phases.end() ? nullptr : &*found;
 }
 
@@ -114,19 +122,23 @@ Findings CheckRunValid(const LegEvidence& leg, const GateOptions& options) {
   const PhaseEvidence* headline = HeadlinePhase(leg);
   AddErrors(leg, headline, options, out);
   if (leg.models_at_end.available() && *leg.models_at_end == 0) {
-    out.push_back(MakeFinding(Reason::kWorkerLost, leg.run_id, "", "/v1/models was empty when the leg ended"));
+    out.push_back(MakeFinding(Reason::kWorkerLost, leg.run_id, "",
+                              "/v1/models was empty when the leg ended"));
   }
   if (headline == nullptr) {
     if (leg.scenario.find("replay") != std::string::npos && leg.scenario != "trace_replay") {
-      out.push_back(MakeFinding(Reason::kRunIncomplete, leg.run_id, "", "the leg has no replay phase"));
+      out.push_back(
+          MakeFinding(Reason::kRunIncomplete, leg.run_id, "", "the leg has no replay phase"));
     }
     return out;
   }
   const auto ok = OkRecords(leg, headline->name);
-  const bool stamped = std::any_of(ok.begin(), ok.end(), [](const RequestRecord* r) { return r->TtfcMs().has_value(); });
+  const bool stamped = std::any_of(ok.begin(), ok.end(),
+                                   [](const RequestRecord* r) { return r->TtfcMs().has_value(); });
   if (!ok.empty() && !stamped) {
-    out.push_back(MakeFinding(Reason::kTtfcMissingStreamCapture, leg.run_id, headline->name,
-                              fmt::format("none of {} ok answers has a stamp of its first text", ok.size())));
+    out.push_back(
+        MakeFinding(Reason::kTtfcMissingStreamCapture, leg.run_id, headline->name,
+                    fmt::format("none of {} ok answers has a stamp of its first text", ok.size())));
   }
   return out;
 }
@@ -136,7 +148,8 @@ Findings CheckClient(const LegEvidence& leg) {
   const PhaseEvidence* headline = HeadlinePhase(leg);
   for (const PhaseEvidence& phase : leg.phases) {
     if (!phase.client.saturated) continue;
-    Finding f = MakeFinding(Reason::kClientSaturated, leg.run_id, phase.name, phase.client.saturated_why);
+    Finding f =
+        MakeFinding(Reason::kClientSaturated, leg.run_id, phase.name, phase.client.saturated_why);
     if (headline != nullptr && headline != &phase) f.severity = Severity::kSoft;
     out.push_back(f);
   }
@@ -147,9 +160,10 @@ Findings CheckDrain(const LegEvidence& leg) {
   Findings out;
   for (const PhaseEvidence& phase : leg.phases) {
     if (phase.drain.settled) continue;
-    out.push_back(MakeFinding(Reason::kDrainTimeout, leg.run_id, phase.name,
-                              fmt::format("not at rest {:.1f} s after the phase: {}", phase.drain.waited_s,
-                                          phase.drain.why.empty() ? "no drain was recorded" : phase.drain.why)));
+    out.push_back(MakeFinding(
+        Reason::kDrainTimeout, leg.run_id, phase.name,
+        fmt::format("not at rest {:.1f} s after the phase: {}", phase.drain.waited_s,
+                    phase.drain.why.empty() ? "no drain was recorded" : phase.drain.why)));
   }
   return out;
 }
@@ -157,10 +171,12 @@ Findings CheckDrain(const LegEvidence& leg) {
 Findings CheckColdStart(const LegEvidence& leg) {
   const Reading<bool>& cold = leg.worker.cold_at_start;
   if (cold.available() && *cold) return {};
-  if (!cold.available() && !KvbmEnabled(leg.tier)) return {};  // B0 exports nothing that could show it
+  if (!cold.available() && !KvbmEnabled(leg.tier))
+    return {};  // B0 exports nothing that could show it
   return {MakeFinding(Reason::kColdStartNotProven, leg.run_id, "",
-                      cold.available() ? "the counters were not zero, or a tier not empty, before traffic"
-                                       : "the state before traffic is unknown: " + cold.reason())};
+                      cold.available()
+                          ? "the counters were not zero, or a tier not empty, before traffic"
+                          : "the state before traffic is unknown: " + cold.reason())};
 }
 
 Findings CheckLengths(const LegEvidence& leg) {
@@ -171,21 +187,25 @@ Findings CheckLengths(const LegEvidence& leg) {
     ++ok;
     if (!r.usage) {
       ++unknown;
-    } else if (r.planned.extras.ignore_eos && r.usage->completion_tokens != r.planned.params.max_tokens) {
+    } else if (r.planned.extras.ignore_eos &&
+               r.usage->completion_tokens != r.planned.params.max_tokens) {
       if (wrong++ == 0) {
-        example = fmt::format("{} in {} generated {} tokens instead of {}", r.planned.prompt_id, r.phase,
-                              r.usage->completion_tokens, r.planned.params.max_tokens);
+        example = fmt::format("{} in {} generated {} tokens instead of {}", r.planned.prompt_id,
+                              r.phase, r.usage->completion_tokens, r.planned.params.max_tokens);
       }
     }
   }
   Findings out;
   if (unknown > 0) {
-    out.push_back(MakeFinding(Reason::kOutputLengthMismatch, leg.run_id, "",
-                              fmt::format("{} of {} ok answers state no usage, so their length is unknown", unknown, ok)));
+    out.push_back(
+        MakeFinding(Reason::kOutputLengthMismatch, leg.run_id, "",
+                    fmt::format("{} of {} ok answers state no usage, so their length is unknown",
+                                unknown, ok)));
   }
   if (wrong > 0) {
-    out.push_back(MakeFinding(Reason::kOutputLengthMismatch, leg.run_id, "",
-                              fmt::format("{} of {} answers missed their fixed length, first {}", wrong, ok, example)));
+    out.push_back(MakeFinding(
+        Reason::kOutputLengthMismatch, leg.run_id, "",
+        fmt::format("{} of {} answers missed their fixed length, first {}", wrong, ok, example)));
   }
   return out;
 }

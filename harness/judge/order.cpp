@@ -22,7 +22,7 @@ std::uint64_t SeedOf(std::string_view text) {
 }
 
 json ToJson(const TEstimate& t) {
-  return {{"estimate", t.estimate}, {"se", t.se},  {"df", t.df}, {"low", t.interval.low},
+  return {{"estimate", t.estimate},  {"se", t.se}, {"df", t.df}, {"low", t.interval.low},
           {"high", t.interval.high}, {"p", t.p}};
 }
 
@@ -108,8 +108,9 @@ void from_json(const nlohmann::json& j, DeltaStats& s) {
   s.high = OptionalAt<double>(j, "approx_ci95_high");
 }
 
-OrderMetric DescribeOrder(std::string metric, const std::vector<double>& ab, const std::vector<double>& ba,
-                          std::string ab_label, std::string ba_label) {
+OrderMetric DescribeOrder(std::string metric, const std::vector<double>& ab,
+                          const std::vector<double>& ba, std::string ab_label,
+                          std::string ba_label) {
   OrderMetric m;
   m.metric = std::move(metric);
   m.order_ab_label = std::move(ab_label);
@@ -126,17 +127,23 @@ OrderMetric DescribeOrder(std::string metric, const std::vector<double>& ab, con
   const double difference = *m.order_ab.mean - *m.order_ba.mean;
   m.difference_of_means = difference;
   if (m.order_ab.stddev && m.order_ba.stddev) {
-    const double pooled = std::sqrt((*m.order_ab.stddev * *m.order_ab.stddev + *m.order_ba.stddev * *m.order_ba.stddev) / 2);
+    const double pooled = std::sqrt(
+        (*m.order_ab.stddev * *m.order_ab.stddev + *m.order_ba.stddev * *m.order_ba.stddev) / 2);
     if (pooled > 0) {
       m.relative_effect_size = std::abs(difference) / pooled;
       m.order_effect_flag = *m.relative_effect_size >= 1.0;
-      m.order_effect_note = "Descriptive: difference of means over the pooled deviation. The Hills-Armitage test decides.";
+      m.order_effect_note =
+          "Descriptive: difference of means over the pooled deviation. The Hills-Armitage test "
+          "decides.";
       return m;
     }
   }
-  const double threshold = std::max({1.0, m.all_pairs.stddev.value_or(0), 0.2 * std::abs(*m.all_pairs.mean)});
+  const double threshold =
+      std::max({1.0, m.all_pairs.stddev.value_or(0), 0.2 * std::abs(*m.all_pairs.mean)});
   m.order_effect_flag = std::abs(difference) > threshold;
-  m.order_effect_note = "Descriptive: no spread inside the orders, compared with a fixed threshold. The Hills-Armitage test decides.";
+  m.order_effect_note =
+      "Descriptive: no spread inside the orders, compared with a fixed threshold. The "
+      "Hills-Armitage test decides.";
   return m;
 }
 
@@ -172,10 +179,13 @@ void to_json(nlohmann::json& j, const OrderCheck& c) {
        {"mode_b", TierName(c.mode_b)},
        {"order_labels", {{"order_ab", c.order_ab_label}, {"order_ba", c.order_ba_label}}},
        {"delta_definition", "mode_b_minus_mode_a"},
-       {"note", "The Hills-Armitage period test is the check of record; the flags of single metrics are descriptive."},
+       {"note",
+        "The Hills-Armitage period test is the check of record; the flags of single metrics are "
+        "descriptive."},
        {"metrics", metrics},
        {"hills_armitage", record},
-       {"order_effect_summary", {{"order_dependent", c.order_dependent}, {"recommendation", c.recommendation}}},
+       {"order_effect_summary",
+        {{"order_dependent", c.order_dependent}, {"recommendation", c.recommendation}}},
        {"delta_rollups", c.delta_rollups}};
 }
 

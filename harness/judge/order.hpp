@@ -17,15 +17,16 @@ namespace kvtier {
 enum class LegOrder { kAB, kBA };
 
 enum class OrderStrategy {
-  kRandom,       // balanced blocks of two pairs, one AB and one BA each, the order inside a block drawn from the seed
+  kRandom,  // balanced blocks of two pairs, one AB and one BA each, the order inside a block drawn
+            // from the seed
   kAlternating,  // AB, BA, AB, ...
 };
 /// "random", "alternating"
 std::string_view OrderStrategyName(OrderStrategy strategy);
 std::optional<OrderStrategy> FindOrderStrategy(std::string_view name);
 
-/// One order a pair. The seed is a text, as documented for BENCH_PHASE70_ORDER_SEED ("20260212"). An odd last pair of a
-/// random schedule is AB or BA by a draw.
+/// One order a pair. The seed is a text, as documented for BENCH_PHASE70_ORDER_SEED ("20260212").
+/// An odd last pair of a random schedule is AB or BA by a draw.
 std::vector<LegOrder> PlanOrder(int pairs, OrderStrategy strategy, std::string_view seed);
 /// "B1_B2", "B2_B1": pair_order in the artifacts.
 std::string OrderLabel(LegOrder order, TierMode mode_a, TierMode mode_b);
@@ -39,7 +40,8 @@ DeltaStats DeltaStatsOf(const std::vector<double>& values);
 void to_json(nlohmann::json& j, const DeltaStats& s);
 void from_json(const nlohmann::json& j, DeltaStats& s);
 
-/// One metric of the order check: the documented descriptive fields, whose flag no longer decides anything.
+/// One metric of the order check: the documented descriptive fields, whose flag no longer decides
+/// anything.
 struct OrderMetric {
   std::string metric;
   std::string order_ab_label, order_ba_label;
@@ -48,8 +50,9 @@ struct OrderMetric {
   std::optional<bool> order_effect_flag;
   std::string order_effect_note;
 };
-OrderMetric DescribeOrder(std::string metric, const std::vector<double>& ab, const std::vector<double>& ba,
-                          std::string ab_label, std::string ba_label);
+OrderMetric DescribeOrder(std::string metric, const std::vector<double>& ab,
+                          const std::vector<double>& ba, std::string ab_label,
+                          std::string ba_label);
 
 /// order_check JSON (spec: artifacts E5) plus the check of record.
 struct OrderCheck {

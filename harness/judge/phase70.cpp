@@ -8,144 +8,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "harness/judge/phase70_rows.hpp"
+
 namespace kvtier {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 constexpr int kMinPairs = 6;
 
-/// A leg with everything derived from it.
-struct JudgedLeg {
-  const Phase70Leg* leg = nullptr;
-  LegFigures figures;
-  Findings findings;
-  bool valid = true;
-};
-
-struct JudgedPair {
-  int pair_id = 0;
-  LegOrder order = LegOrder::kAB;
-  const JudgedLeg* a = nullptr;
-  const JudgedLeg* b = nullptr;
-  bool complete = false;
-};
-
-std::optional<double> ValueOf(const std::optional<QuantileEstimate>& e) {
-  return e ? std::optional<double>(e->value) : std::nullopt;
-}
-template <class T>
-std::optional<double> NumberOf(const Reading<T>& r) {
-  return r.available() ? std::optional<double>(static_cast<double>(*r)) : std::nullopt;
-}
-
-std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
-  std::vector<JudgedLeg> out;
-  for (const Phase70Leg& leg : input.legs) {
-    JudgedLeg judged;
-    judged.leg = &leg;
-    judged.figures = MeasureLeg(leg.evidence);
-    judged.findings = JudgeLeg(leg.evidence, input.setup.gates);
-    judged.valid = std::none_of(judged.findings.begin(), judged.findings.end(),
-                                [](const Finding& f) { return f.Invalidates(); });
-    out.push_back(std::move(judged));
-  }
-  return out;
-}
-
-std::vector<JudgedPair> PairUp(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs) {
-  std::map<int, JudgedPair> pairs;
-  for (const JudgedLeg& leg : legs) {
-    JudgedPair& pair = pairs[leg.leg->pair_id];
-    pair.pair_id = leg.leg->pair_id;
-    pair.order = leg.leg->order;
-    if (leg.leg->evidence.tier == setup.mode_a) pair.a = &leg;
-    if (leg.leg->evidence.tier == setup.mode_b) pair.b = &leg;
-  }
-  std::vector<JudgedPair> out;
-  for (auto& [id, pair] : pairs) {
-    pair.complete = pair.a != nullptr && pair.b != nullptr && pair.a->valid && pair.b->valid &&
-                    pair.a->figures.ttfc_p95 && pair.b->figures.ttfc_p95;
-    out.push_back(pair);
-  }
-  return out;
-}
-
-PairRow RowOf(const JudgedLeg& judged, const Phase70Setup& setup) {
-  const Phase70Leg& leg = *judged.leg;
-  const LegFigures& f = judged.figures;
-  PairRow r;
-  r.pair_id = leg.pair_id;
-  r.pair_order = OrderLabel(leg.order, setup.mode_a, setup.mode_b);
-  r.pair_leg = leg.pair_leg;
-  r.mode = leg.evidence.tier;
-  r.replay_concurrency = setup.replay_concurrency;
-  r.run_id = leg.evidence.run_id;
-  r.bundle_id = leg.bundle_id;
-  r.timestamp_utc = leg.timestamp_utc;
-  r.status = judged.valid ? "ok" : "invalid";
-  r.error_rate = f.error_rate;
-  r.stream = setup.stream;
-  r.stream_record_ttfb = setup.stream_record_ttfb;
-  // In streaming runs the first token that is seen is the first content; both documented names hold it.
-  r.replay_ttfc_p95_ms = r.replay_ttft_p95_ms = ValueOf(f.ttfc_p95);
-  r.replay_ttfc_p99_ms = r.replay_ttft_p99_ms = ValueOf(f.ttfc_p99);
-  r.metric_preferred_replay_p95 = "replay_ttfc_p95_ms";
-  r.metric_used_replay_p95 = f.ttfc_p95 ? "replay_ttfc_p95_ms" : "missing";
-  if (f.os_read.available()) r.replay_read_gib = static_cast<double>(f.os_read->value) / kGiB;
-  r.process_evidence_method = f.os_source;
-  r.kvbm_matched_tokens_delta = NumberOf(f.matched_tokens);
-  r.kvbm_onboard_blocks_delta = NumberOf(f.onboard_disk_blocks);
-  r.run_path = leg.evidence.run_dir;
-  r.replay_ttfc_p50_ms = ValueOf(f.ttfc_p50);
-  r.replay_e2e_p95_ms = ValueOf(f.e2e_p95);
-  r.replay_prompt_tokens_per_s = f.prompt_tokens_per_s;
-  r.replay_ok = f.ok;
-  r.replay_planned = f.planned;
-  r.replay_ttfc_p95 = f.ttfc_p95;
-  r.reason_codes = Codes(judged.findings);
-  return r;
-}
-
-std::optional<double> Difference(std::optional<double> a, std::optional<double> b) {
-  return a && b ? std::optional<double>(*b - *a) : std::nullopt;
-}
-
-PairDelta DeltaOf(const JudgedPair& pair, const Phase70Setup& setup) {
-  PairDelta d;
-  d.pair_id = pair.pair_id;
-  d.pair_order = OrderLabel(pair.order, setup.mode_a, setup.mode_b);
-  d.mode_a = setup.mode_a;
-  d.mode_b = setup.mode_b;
-  if (pair.a != nullptr) d.mode_a_run_id = pair.a->leg->evidence.run_id;
-  if (pair.b != nullptr) d.mode_b_run_id = pair.b->leg->evidence.run_id;
-  d.complete = pair.complete;
-  if (!pair.complete) return d;
-  const PairRow a = RowOf(*pair.a, setup);
-  const PairRow b = RowOf(*pair.b, setup);
-  d.delta_replay_ttfc_p95_ms = Difference(a.replay_ttfc_p95_ms, b.replay_ttfc_p95_ms);
-  d.delta_replay_ttfc_p99_ms = Difference(a.replay_ttfc_p99_ms, b.replay_ttfc_p99_ms);
-  d.delta_replay_ttft_p95_ms = Difference(a.replay_ttft_p95_ms, b.replay_ttft_p95_ms);
-  d.delta_replay_ttft_p99_ms = Difference(a.replay_ttft_p99_ms, b.replay_ttft_p99_ms);
-  d.delta_replay_read_gib = Difference(a.replay_read_gib, b.replay_read_gib);
-  d.delta_matched_tokens = Difference(a.kvbm_matched_tokens_delta, b.kvbm_matched_tokens_delta);
-  d.delta_onboard_blocks = Difference(a.kvbm_onboard_blocks_delta, b.kvbm_onboard_blocks_delta);
-  if (*a.replay_ttfc_p95_ms > 0 && *b.replay_ttfc_p95_ms > 0) {
-    d.log_ratio_replay_ttfc_p95 = std::log(*b.replay_ttfc_p95_ms / *a.replay_ttfc_p95_ms);
-  }
-  return d;
-}
-
-constexpr std::pair<const char*, std::optional<double> PairDelta::*> kDeltaMetrics[] = {
-    {"delta_replay_ttfc_p95_ms", &PairDelta::delta_replay_ttfc_p95_ms},
-    {"delta_replay_ttfc_p99_ms", &PairDelta::delta_replay_ttfc_p99_ms},
-    {"delta_replay_ttft_p95_ms", &PairDelta::delta_replay_ttft_p95_ms},
-    {"delta_replay_ttft_p99_ms", &PairDelta::delta_replay_ttft_p99_ms},
-    {"delta_replay_read_gib", &PairDelta::delta_replay_read_gib},
-    {"delta_matched_tokens", &PairDelta::delta_matched_tokens},
-    {"delta_onboard_blocks", &PairDelta::delta_onboard_blocks},
-};
-
-std::vector<double> Collect(const std::vector<PairDelta>& deltas, std::optional<double> PairDelta::*member,
+std::vector<double> Collect(const std::vector<PairDelta>& deltas,
+                            std::optional<double> PairDelta::*member,
                             const std::string& order = "") {
   std::vector<double> out;
   for (const PairDelta& d : deltas) {
@@ -171,20 +42,24 @@ std::vector<PairValue> ValuesOf(const std::vector<JudgedPair>& pairs,
 
 Effect EffectOf(const std::vector<JudgedPair>& pairs, const Phase70Setup& setup) {
   const std::vector<SecondaryInput> secondary{
-      {"replay_ttfc_p50_ms", "lower", ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p50); })},
-      {"replay_e2e_p95_ms", "lower", ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.e2e_p95); })},
+      {"replay_ttfc_p50_ms", "lower",
+       ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p50); })},
+      {"replay_e2e_p95_ms", "lower",
+       ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.e2e_p95); })},
       {"replay_prompt_tokens_per_s", "higher",
        ValuesOf(pairs, [](const LegFigures& f) { return f.prompt_tokens_per_s; })},
   };
-  Effect e = ComputeEffect(ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p95); }), 0.95, secondary,
-                           setup.effect);
+  Effect e = ComputeEffect(ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p95); }),
+                           0.95, secondary, setup.effect);
   const bool random = setup.order_strategy == OrderStrategy::kRandom;
-  e.protocol = fmt::format("{}; {}", random ? "random order in balanced blocks of two pairs" : "alternating order", e.protocol);
+  e.protocol = fmt::format(
+      "{}; {}", random ? "random order in balanced blocks of two pairs" : "alternating order",
+      e.protocol);
   return e;
 }
 
-OrderCheck OrderCheckOf(const Phase70Input& input, const std::vector<PairDelta>& deltas, const Effect& effect,
-                        const std::string& created_utc) {
+OrderCheck OrderCheckOf(const Phase70Input& input, const std::vector<PairDelta>& deltas,
+                        const Effect& effect, const std::string& created_utc) {
   const Phase70Setup& setup = input.setup;
   OrderCheck c;
   c.created_utc = created_utc;
@@ -193,13 +68,15 @@ OrderCheck OrderCheckOf(const Phase70Input& input, const std::vector<PairDelta>&
   c.mode_b = setup.mode_b;
   c.order_ab_label = OrderLabel(LegOrder::kAB, setup.mode_a, setup.mode_b);
   c.order_ba_label = OrderLabel(LegOrder::kBA, setup.mode_a, setup.mode_b);
-  c.pair_count = static_cast<int>(std::count_if(deltas.begin(), deltas.end(), [](const auto& d) { return d.complete; }));
+  c.pair_count = static_cast<int>(
+      std::count_if(deltas.begin(), deltas.end(), [](const auto& d) { return d.complete; }));
   for (const auto& [name, member] : kDeltaMetrics) {
     c.delta_rollups[name] = DeltaStatsOf(Collect(deltas, member));
   }
   for (const auto& [name, member] : {kDeltaMetrics[0], kDeltaMetrics[2]}) {
     c.metrics[name] = DescribeOrder(name, Collect(deltas, member, c.order_ab_label),
-                                    Collect(deltas, member, c.order_ba_label), c.order_ab_label, c.order_ba_label);
+                                    Collect(deltas, member, c.order_ba_label), c.order_ab_label,
+                                    c.order_ba_label);
   }
   if (effect.treatment && effect.period) {
     CrossOver record;
@@ -213,26 +90,31 @@ OrderCheck OrderCheckOf(const Phase70Input& input, const std::vector<PairDelta>&
   }
   const bool enough = c.pair_count >= kMinPairs && c.hills_armitage.has_value();
   c.order_dependent = enough && c.hills_armitage->period.p < 0.05;
-  c.recommendation = !enough           ? "Too few pairs in both orders for the period test; run 8 pairs or more."
-                     : c.order_dependent ? "The place in the pair changes the result: lengthen the washout and look for what builds up."
+  c.recommendation = !enough
+                         ? "Too few pairs in both orders for the period test; run 8 pairs or more."
+                     : c.order_dependent ? "The place in the pair changes the result: lengthen the "
+                                           "washout and look for what builds up."
                                          : "No period effect was found.";
   return c;
 }
 
-// ---- findings about the experiment ------------------------------------------------------------------------------
+// ---- findings about the experiment
+// ------------------------------------------------------------------------------
 
 void AddPreflight(const Phase70Input& input, Findings& out) {
   const PreflightOutcome& p = input.preflight;
   using State = PreflightOutcome::State;
   if (p.state == State::kPassed) return;
   if (p.state == State::kSkipped || p.state == State::kNotRun) {
-    const char* detail = p.state == State::kSkipped ? "the preflight was skipped by request" : "no preflight was recorded";
+    const char* detail = p.state == State::kSkipped ? "the preflight was skipped by request"
+                                                    : "no preflight was recorded";
     if (p.state == State::kSkipped || !input.legs.empty()) {
       out.push_back(MakeFinding(Reason::kPreflightSkipped, "", "preflight", detail));
     }
     return;
   }
-  const Severity severity = p.state == State::kFailed ? Severity::kInvalidatesRun : Severity::kBlocksDecision;
+  const Severity severity =
+      p.state == State::kFailed ? Severity::kInvalidatesRun : Severity::kBlocksDecision;
   for (const std::string& code : p.reason_codes) {
     const auto reason = FindReason(code);
     Finding f = MakeFinding(reason.value_or(Reason::kRunErrorsPresent), "", "preflight",
@@ -241,44 +123,56 @@ void AddPreflight(const Phase70Input& input, Findings& out) {
     out.push_back(f);
   }
   if (p.reason_codes.empty()) {
-    Finding f = MakeFinding(Reason::kRunErrorsPresent, "", "preflight", "the preflight failed: " + p.detail);
+    Finding f = MakeFinding(Reason::kRunErrorsPresent, "", "preflight",
+                            "the preflight failed: " + p.detail);
     f.severity = severity;
     out.push_back(f);
   }
 }
 
-void AddCompleteness(const Phase70Input& input, const std::vector<JudgedLeg>& legs, int complete, Findings& out) {
+void AddCompleteness(const Phase70Input& input, const std::vector<JudgedLeg>& legs, int complete,
+                     Findings& out) {
   const int planned = 2 * input.setup.planned_pairs;
   std::set<std::pair<int, int>> places;
   for (const JudgedLeg& leg : legs) places.emplace(leg.leg->pair_id, leg.leg->pair_leg);
   const int present = static_cast<int>(places.size());
   if (present < planned || planned == 0) {
-    out.push_back(MakeFinding(Reason::kRunIncomplete, "", "", fmt::format("{} of {} planned legs have a result", present, planned)));
+    out.push_back(
+        MakeFinding(Reason::kRunIncomplete, "", "",
+                    fmt::format("{} of {} planned legs have a result", present, planned)));
   }
-  const auto invalid = std::count_if(legs.begin(), legs.end(), [](const JudgedLeg& l) { return !l.valid; });
+  const auto invalid =
+      std::count_if(legs.begin(), legs.end(), [](const JudgedLeg& l) { return !l.valid; });
   if (invalid > 0) {
-    out.push_back(MakeFinding(Reason::kRunErrorsPresent, "", "",
-                              fmt::format("{} of {} legs are invalid and count in no delta", invalid, legs.size())));
+    out.push_back(MakeFinding(
+        Reason::kRunErrorsPresent, "", "",
+        fmt::format("{} of {} legs are invalid and count in no delta", invalid, legs.size())));
   }
   if (complete < kMinPairs) {
-    out.push_back(MakeFinding(Reason::kOrderEffectInsufficientPairs, "", "",
-                              fmt::format("{} complete pairs, {} are needed", complete, kMinPairs)));
+    out.push_back(
+        MakeFinding(Reason::kOrderEffectInsufficientPairs, "", "",
+                    fmt::format("{} complete pairs, {} are needed", complete, kMinPairs)));
   }
   if (complete % 2 != 0) {
-    out.push_back(MakeFinding(Reason::kOddPairCount, "", "", fmt::format("{} complete pairs", complete)));
+    out.push_back(
+        MakeFinding(Reason::kOddPairCount, "", "", fmt::format("{} complete pairs", complete)));
   }
 }
 
 void AddSetup(const Phase70Input& input, Findings& out) {
   if (input.setup.disable_mechanism_gate) {
-    out.push_back(MakeFinding(Reason::kGateDisabled, "", "", "the early mechanism gate was switched off by request"));
+    out.push_back(MakeFinding(Reason::kGateDisabled, "", "",
+                              "the early mechanism gate was switched off by request"));
   }
-  if (input.setup.io_attrib_expected && !Has(input.runner_findings, Reason::kIoAttribNotSupported)) {
-    out.push_back(MakeFinding(Reason::kIoAttribNotSupported, "", "",
-                              "per-process I/O attribution was asked for and does not exist in this version"));
+  if (input.setup.io_attrib_expected &&
+      !Has(input.runner_findings, Reason::kIoAttribNotSupported)) {
+    out.push_back(MakeFinding(
+        Reason::kIoAttribNotSupported, "", "",
+        "per-process I/O attribution was asked for and does not exist in this version"));
   }
   if (input.legacy) {
-    out.push_back(MakeFinding(Reason::kLegacySchema, "", "", "the legs were written by an earlier harness"));
+    out.push_back(
+        MakeFinding(Reason::kLegacySchema, "", "", "the legs were written by an earlier harness"));
   }
 }
 
@@ -303,7 +197,8 @@ void AddPairGates(const std::vector<JudgedPair>& pairs, Verdict& v) {
   }
 }
 
-// ---- checks and grade -------------------------------------------------------------------------------------------
+// ---- checks and grade
+// -------------------------------------------------------------------------------------------
 
 void FillChecks(const Phase70Input& input, const std::vector<JudgedLeg>& legs, Verdict& v) {
   std::size_t b2 = 0, write = 0, rehydrate = 0, reuse = 0, reads_known = 0;
@@ -335,16 +230,19 @@ void FillChecks(const Phase70Input& input, const std::vector<JudgedLeg>& legs, V
   const auto& f = v.findings;
   const bool wants_b1 = input.setup.mode_a == TierMode::kB1 || input.setup.mode_b == TierMode::kB1;
   v.b1_off = (b1_seen || !wants_b1) && !Has(f, Reason::kB1DiskTierNotDisabled);
-  v.answers_equal = v.answers_compared > 0 && v.answers_mismatched == 0 && !Has(f, Reason::kAnswersNotCompared);
-  v.witnesses_agree = !legs.empty() && !Has(f, Reason::kCounterWithoutIo) && !Has(f, Reason::kIoWithoutCounter) &&
-                      !Has(f, Reason::kPageCacheReads) && !Has(f, Reason::kWitnessDisagreement) &&
+  v.answers_equal =
+      v.answers_compared > 0 && v.answers_mismatched == 0 && !Has(f, Reason::kAnswersNotCompared);
+  v.witnesses_agree = !legs.empty() && !Has(f, Reason::kCounterWithoutIo) &&
+                      !Has(f, Reason::kIoWithoutCounter) && !Has(f, Reason::kPageCacheReads) &&
+                      !Has(f, Reason::kWitnessDisagreement) &&
                       !Has(f, Reason::kWitnessUnavailable) && !Has(f, Reason::kMetricsUnavailable);
 }
 
 Grade GradeOf(const Verdict& v, const EffectOptions& options) {
   if (!v.run_valid) return Grade::kX;
   const bool even = v.pairs_complete % 2 == 0;
-  const bool capped = !even || Has(v.findings, Reason::kNoisyLegs) || Has(v.findings, Reason::kLegacySchema);
+  const bool capped =
+      !even || Has(v.findings, Reason::kNoisyLegs) || Has(v.findings, Reason::kLegacySchema);
   if (!v.decision_grade || capped || v.pairs_complete < 8) return Grade::kC;
   Grade grade = Grade::kB;
   const auto interval = v.effect.Deciding(options.t_from_pairs);
@@ -356,7 +254,8 @@ Grade GradeOf(const Verdict& v, const EffectOptions& options) {
 
 void Decide(const Phase70Input& input, Verdict& v) {
   v.run_valid = v.summary_rows > 0 && v.pairs_complete > 0 &&
-                std::none_of(v.findings.begin(), v.findings.end(), [](const Finding& f) { return f.Invalidates(); });
+                std::none_of(v.findings.begin(), v.findings.end(),
+                             [](const Finding& f) { return f.Invalidates(); });
   v.decision_grade = v.run_valid && v.pairs_complete >= kMinPairs && Passes(v.findings);
   v.grade = GradeOf(v, input.setup.effect);
   v.reason_codes = Codes(v.findings);
@@ -368,11 +267,16 @@ void Decide(const Phase70Input& input, Verdict& v) {
 
 std::string_view PreflightStateName(PreflightOutcome::State state) {
   switch (state) {
-    case PreflightOutcome::State::kNotRun: return "not_run";
-    case PreflightOutcome::State::kPassed: return "passed";
-    case PreflightOutcome::State::kPassedNotDecisionGrade: return "passed_not_decision_grade";
-    case PreflightOutcome::State::kFailed: return "failed";
-    case PreflightOutcome::State::kSkipped: return "skipped";
+    case PreflightOutcome::State::kNotRun:
+      return "not_run";
+    case PreflightOutcome::State::kPassed:
+      return "passed";
+    case PreflightOutcome::State::kPassedNotDecisionGrade:
+      return "passed_not_decision_grade";
+    case PreflightOutcome::State::kFailed:
+      return "failed";
+    case PreflightOutcome::State::kSkipped:
+      return "skipped";
   }
   return "";
 }
@@ -380,51 +284,6 @@ std::string_view PreflightStateName(PreflightOutcome::State state) {
 int Verdict::ExitCode() const {
   if (summary_rows == 0) return 2;
   return decision_grade ? 0 : 1;
-}
-
-MechanismDetail DescribeMechanism(const LegEvidence& leg) {
-  MechanismDetail m;
-  m.run_id = leg.run_id;
-  m.mode = leg.tier;
-  const LegFigures f = MeasureLeg(leg);
-  m.matched_tokens = NumberOf(f.matched_tokens);
-  m.onboard_d2d = NumberOf(f.onboard_disk_blocks);
-  if (const PhaseEvidence* replay = HeadlinePhase(leg)) {
-    m.offload_h2d = NumberOf(replay->tiers.offload_g2_to_g3_blocks);
-    m.disk_hit_rate = NumberOf(replay->tiers.disk_hit_rate_after);
-  }
-  if (f.os_read.available()) m.replay_read_gib = static_cast<double>(f.os_read->value) / kGiB;
-  m.replay_reads_present = m.replay_read_gib.value_or(0) > 0;
-  m.ssd_rehydrate_signal = m.onboard_d2d.value_or(0) > 0;
-  m.ssd_reuse_signal = m.matched_tokens.value_or(0) > 0;
-  for (const PhaseEvidence& phase : leg.phases) {
-    for (const auto& blocks : {phase.tiers.offload_g2_to_g3_blocks, phase.tiers.offload_g1_to_g3_blocks}) {
-      m.ssd_write_signal = m.ssd_write_signal || NumberOf(blocks).value_or(0) > 0;
-    }
-  }
-  m.signal_present = m.ssd_rehydrate_signal;
-  return m;
-}
-
-MechanismGateRecord JudgeEarlyGate(const LegEvidence& leg, const GateOptions& options) {
-  MechanismGateRecord g;
-  g.run_dir = leg.run_dir;
-  g.run_id = leg.run_id;
-  g.min_matched_tokens = options.min_matched_tokens;
-  g.require_matched = options.require_matched;
-  g.findings = CheckMechanism(leg, options);
-  g.pass = Passes(g.findings);
-  g.reason_codes = Codes(g.findings);
-  const MechanismDetail m = DescribeMechanism(leg);
-  g.matched_tokens = m.matched_tokens;
-  g.onboard_d2d = m.onboard_d2d;
-  g.offload_h2d = m.offload_h2d;
-  g.disk_hit_rate = m.disk_hit_rate;
-  g.hard_signal = m.ssd_rehydrate_signal;
-  g.matched_signal = m.matched_tokens.value_or(0) > options.min_matched_tokens;
-  if (g.hard_signal && !g.matched_signal) g.notes.push_back("matched_tokens_signal_missing_soft");
-  if (HeadlinePhase(leg) == nullptr) g.error = "the leg has no replay phase";
-  return g;
 }
 
 Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& created_utc) {
@@ -440,7 +299,8 @@ Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& cre
   v.setup = setup;
   v.preflight = PreflightStateName(input.preflight.state);
   v.pairs_planned = setup.planned_pairs;
-  v.pairs_complete = static_cast<int>(std::count_if(pairs.begin(), pairs.end(), [](const auto& p) { return p.complete; }));
+  v.pairs_complete = static_cast<int>(
+      std::count_if(pairs.begin(), pairs.end(), [](const auto& p) { return p.complete; }));
   v.summary_rows = static_cast<int>(out.rows.size());
   v.effect = EffectOf(pairs, setup);
   out.order_check = OrderCheckOf(input, out.deltas, v.effect, created_utc);
@@ -449,21 +309,24 @@ Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& cre
   AddPreflight(input, v.findings);
   AddSetup(input, v.findings);
   AddCompleteness(input, legs, v.pairs_complete, v.findings);
-  for (const JudgedLeg& leg : legs) v.findings.insert(v.findings.end(), leg.findings.begin(), leg.findings.end());
+  for (const JudgedLeg& leg : legs)
+    v.findings.insert(v.findings.end(), leg.findings.begin(), leg.findings.end());
   AddPairGates(pairs, v);
   v.findings.insert(v.findings.end(), input.runner_findings.begin(), input.runner_findings.end());
   v.findings.insert(v.findings.end(), v.effect.findings.begin(), v.effect.findings.end());
   v.order_effect_insufficient_pairs = v.pairs_complete < kMinPairs;
   v.order_effect_suspect = out.order_check.order_dependent;
   if (v.order_effect_suspect) {
-    v.findings.push_back(MakeFinding(Reason::kOrderEffectSuspect, "", "",
-                                     fmt::format("the second place in a pair moves replay TTFC p95 by {:+.1f} % (p = {:.3g})",
-                                                 LogRatioToPct(v.effect.period->estimate), v.effect.period->p)));
+    v.findings.push_back(MakeFinding(
+        Reason::kOrderEffectSuspect, "", "",
+        fmt::format("the second place in a pair moves replay TTFC p95 by {:+.1f} % (p = {:.3g})",
+                    LogRatioToPct(v.effect.period->estimate), v.effect.period->p)));
   }
   v.soft_fail_legs = SoftFailLegs(legs);
   if (v.soft_fail_legs * 4 > static_cast<int>(legs.size())) {
-    v.findings.push_back(MakeFinding(Reason::kNoisyLegs, "", "",
-                                     fmt::format("{} of {} legs carry a soft finding", v.soft_fail_legs, legs.size())));
+    v.findings.push_back(MakeFinding(
+        Reason::kNoisyLegs, "", "",
+        fmt::format("{} of {} legs carry a soft finding", v.soft_fail_legs, legs.size())));
   }
   for (const Finding& f : v.findings) {
     if (f.Invalidates()) out.errors.push_back(FindingText(f));

@@ -14,8 +14,8 @@
 #include "harness/judge/order.hpp"
 #include "harness/judge/reason.hpp"
 
-/// The paired experiment: legs -> rows -> deltas -> order check -> effect -> verdict. A verdict exists for every input:
-/// no leg at all, a failed preflight, a killed run.
+/// The paired experiment: legs -> rows -> deltas -> order check -> effect -> verdict. A verdict
+/// exists for every input: no leg at all, a failed preflight, a killed run.
 namespace kvtier {
 
 /// What was declared before the run.
@@ -35,7 +35,8 @@ struct Phase70Setup {
   bool stream_record_ttfb = false;
 };
 
-/// How the preflight leg ended. `reason_codes` are those of its file; an unknown one counts as RUN_ERRORS_PRESENT.
+/// How the preflight leg ended. `reason_codes` are those of its file; an unknown one counts as
+/// RUN_ERRORS_PRESENT.
 struct PreflightOutcome {
   enum class State {
     kNotRun,  // the experiment ended before it
@@ -64,7 +65,8 @@ struct Phase70Leg {
 struct Phase70Input {
   Phase70Setup setup;
   PreflightOutcome preflight;
-  std::vector<Phase70Leg> legs;  // at most one a place: failed attempts that were redone are not here
+  std::vector<Phase70Leg>
+      legs;  // at most one a place: failed attempts that were redone are not here
   /// What only the runner knows: a leg that could not be measured, an interrupt, pressure refused.
   Findings runner_findings;
   /// Artifacts of the predecessor: LEGACY_SCHEMA.
@@ -82,10 +84,11 @@ struct PairRow {
   std::string status;  // "ok" iff the leg is valid, else "invalid"
   std::optional<double> error_rate;
   bool stream = true, stream_record_ttfb = false;
-  std::optional<double> replay_ttfc_p95_ms, replay_ttfc_p99_ms, replay_ttft_p95_ms, replay_ttft_p99_ms;
+  std::optional<double> replay_ttfc_p95_ms, replay_ttfc_p99_ms, replay_ttft_p95_ms,
+      replay_ttft_p99_ms;
   std::string metric_preferred_replay_p95;  // "replay_ttfc_p95_ms"
   std::string metric_used_replay_p95;       // the same, "replay_ttft_p95_ms" or "missing"
-  std::optional<double> replay_read_gib;  // OS witness of the worker, not the device
+  std::optional<double> replay_read_gib;    // OS witness of the worker, not the device
   std::optional<bool> io_attrib_pass;
   std::string process_evidence_method;  // "proc_pid_io", "cgroup_io", "none"
   std::optional<bool> pid_warn;
@@ -105,7 +108,8 @@ struct PairRow {
 void to_json(nlohmann::json& j, const PairRow& r);
 void from_json(const nlohmann::json& j, PairRow& r);
 
-/// One complete or incomplete pair (spec: artifacts E3): mode_b - mode_a, empty if a side is missing or its leg invalid.
+/// One complete or incomplete pair (spec: artifacts E3): mode_b - mode_a, empty if a side is
+/// missing or its leg invalid.
 struct PairDelta {
   int pair_id = 0;
   std::string pair_order;
@@ -128,7 +132,8 @@ struct MechanismDetail {
   std::optional<double> matched_tokens, onboard_d2d, offload_h2d, disk_hit_rate;
   std::optional<double> replay_read_gib;
   bool replay_reads_present = false;
-  bool ssd_write_signal = false, ssd_rehydrate_signal = false, ssd_reuse_signal = false, signal_present = false;
+  bool ssd_write_signal = false, ssd_rehydrate_signal = false, ssd_reuse_signal = false,
+       signal_present = false;
 };
 MechanismDetail DescribeMechanism(const LegEvidence& leg);
 
@@ -138,7 +143,8 @@ struct MechanismGateRecord {
   bool pass = false;
   std::vector<std::string> reason_codes;
   std::string run_dir, run_id, summary_json;
-  double min_disk_hit_rate = 0.01;  // shown as documented; a sliding-window gauge proves nothing about one phase
+  double min_disk_hit_rate =
+      0.01;  // shown as documented; a sliding-window gauge proves nothing about one phase
   double min_matched_tokens = 0;
   bool require_matched = false;
   std::optional<double> matched_tokens, onboard_d2d, offload_h2d, disk_hit_rate;
@@ -170,16 +176,19 @@ struct Verdict {
   std::string preflight;
   bool order_effect_suspect = false, order_effect_insufficient_pairs = true;
   bool io_attrib_expected = false, io_attrib_ok = false, io_replay_reads_available = false;
-  bool ssd_write_signal_present = false, ssd_rehydrate_signal_present = false, ssd_reuse_signal_present = false;
+  bool ssd_write_signal_present = false, ssd_rehydrate_signal_present = false,
+       ssd_reuse_signal_present = false;
   bool is_rehydrate_workload = true, mechanism_signal_present = false;
-  bool b1_off = false, answers_equal = false, witnesses_agree = false, mechanism_gate_disabled = false;
+  bool b1_off = false, answers_equal = false, witnesses_agree = false,
+       mechanism_gate_disabled = false;
   std::size_t answers_compared = 0, answers_mismatched = 0;
   int pairs_planned = 0, pairs_complete = 0, soft_fail_legs = 0;
   std::vector<MechanismDetail> mechanism_details;
   int summary_rows = 0, summary_errors_count = 0;
   ArmFigures arm_a, arm_b;
   Effect effect;
-  /// manifest, summary_json, summary_csv, pair_delta_csv, order_check_json: the caller's to fill before writing.
+  /// manifest, summary_json, summary_csv, pair_delta_csv, order_check_json: the caller's to fill
+  /// before writing.
   std::map<std::string, ArtifactRef> artifacts;
 
   /// 0 a decision-grade verdict, 1 one that is not, 2 nothing measured.
@@ -201,8 +210,10 @@ struct Phase70Analysis {
 /// Never throws on evidence, however bad. `created_utc` stamps verdict and order check.
 Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& created_utc);
 
-/// summary JSON (spec: artifacts E4) with schema_version; `meta` is the manifest's, `artifacts` name -> path.
-nlohmann::json SummaryJson(const Phase70Analysis& analysis, const Phase70Setup& setup, const nlohmann::json& meta,
+/// summary JSON (spec: artifacts E4) with schema_version; `meta` is the manifest's, `artifacts`
+/// name -> path.
+nlohmann::json SummaryJson(const Phase70Analysis& analysis, const Phase70Setup& setup,
+                           const nlohmann::json& meta,
                            const std::map<std::string, std::string>& artifacts);
 
 }  // namespace kvtier

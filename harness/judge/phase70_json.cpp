@@ -1,4 +1,3 @@
-#include <cmath>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -120,7 +119,7 @@ constexpr std::pair<const char*, int Verdict::*> kCheckCounts[] = {
 };
 
 json ChecksJson(const Verdict& v) {
-  bool present = true;
+  bool present = !v.artifacts.empty();
   for (const auto& [name, ref] : v.artifacts) present = present && ref.exists;
   json checks{{"artifacts_present", present},
               {"min_order_effect_pairs", 6},
@@ -131,7 +130,8 @@ json ChecksJson(const Verdict& v) {
               {"mechanism_details", json::array()}};
   for (const auto& [name, member] : kCheckFlags) checks[name] = v.*member;
   for (const auto& [name, member] : kCheckCounts) checks[name] = v.*member;
-  for (const MechanismDetail& m : v.mechanism_details) checks["mechanism_details"].push_back(DetailJson(m));
+  for (const MechanismDetail& m : v.mechanism_details)
+    checks["mechanism_details"].push_back(DetailJson(m));
   return checks;
 }
 
@@ -142,7 +142,8 @@ void ReadChecks(const json& checks, Verdict& v) {
   for (const auto& [name, member] : kCheckFlags) v.*member = At<bool>(checks, name);
   for (const auto& [name, member] : kCheckCounts) v.*member = At<int>(checks, name);
   v.mechanism_details.clear();
-  for (const json& m : At(checks, "mechanism_details")) v.mechanism_details.push_back(DetailFrom(m));
+  for (const json& m : At(checks, "mechanism_details"))
+    v.mechanism_details.push_back(DetailFrom(m));
 }
 
 /// What the closed field list of `effect` has no place for.
@@ -159,7 +160,8 @@ json EffectDetailsJson(const Effect& e) {
     j["treatment_high90"] = e.treatment90->interval.high;
   }
   if (e.sign_flip) {
-    j["sign_flip"] = {{"exact", e.sign_flip->exact}, {"draws", e.sign_flip->draws}, {"seed", e.sign_flip->seed}};
+    j["sign_flip"] = {
+        {"exact", e.sign_flip->exact}, {"draws", e.sign_flip->draws}, {"seed", e.sign_flip->seed}};
   }
   return j;
 }
@@ -348,20 +350,15 @@ void from_json(const nlohmann::json& j, MechanismGateRecord& g) {
 }
 
 void to_json(nlohmann::json& j, const Verdict& v) {
-  j = {{"schema_version", 1},
-       {"created_utc", v.created_utc},
-       {"run_valid", v.run_valid},
-       {"decision_grade", v.decision_grade},
-       {"grade", GradeName(v.grade)},
-       {"reason_codes", v.reason_codes},
-       {"reasons", v.findings},
-       {"meta", MetaJson(v.setup)},
-       {"checks", ChecksJson(v)},
-       {"arms", {{"mode_a", v.arm_a}, {"mode_b", v.arm_b}}},
-       {"effect", v.effect},
-       {"effect_details", EffectDetailsJson(v.effect)},
+  j = {{"schema_version", 1},         {"created_utc", v.created_utc},
+       {"run_valid", v.run_valid},    {"decision_grade", v.decision_grade},
+       {"grade", GradeName(v.grade)}, {"reason_codes", v.reason_codes},
+       {"reasons", v.findings},       {"meta", MetaJson(v.setup)},
+       {"checks", ChecksJson(v)},     {"arms", {{"mode_a", v.arm_a}, {"mode_b", v.arm_b}}},
+       {"effect", v.effect},          {"effect_details", EffectDetailsJson(v.effect)},
        {"artifacts", json::object()}};
-  for (const auto& [name, ref] : v.artifacts) j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
+  for (const auto& [name, ref] : v.artifacts)
+    j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
 }
 
 void from_json(const nlohmann::json& j, Verdict& v) {
@@ -386,7 +383,8 @@ void from_json(const nlohmann::json& j, Verdict& v) {
   }
 }
 
-nlohmann::json SummaryJson(const Phase70Analysis& analysis, const Phase70Setup& setup, const nlohmann::json& meta,
+nlohmann::json SummaryJson(const Phase70Analysis& analysis, const Phase70Setup& setup,
+                           const nlohmann::json& meta,
                            const std::map<std::string, std::string>& artifacts) {
   return {{"schema_version", 1},
           {"meta", meta},

@@ -25,7 +25,9 @@ using ::testing::Not;
 
 constexpr const char* kNow = "2026-01-01T00:00:00.000+00:00";
 
-Verdict Judge(const Phase70Input& input) { return AnalyzePhase70(input, kNow).verdict; }
+Verdict Judge(const Phase70Input& input) {
+  return AnalyzePhase70(input, kNow).verdict;
+}
 
 LegEvidence& FirstLeg(Phase70Input& input, TierMode tier, int nth = 0) {
   for (Phase70Leg& leg : input.legs) {
@@ -65,19 +67,21 @@ TEST(Phase70, GradesByNumberOfPairs) {
     bool decision;
     std::vector<std::string> extra;
   };
-  for (const Row& row : std::vector<Row>{{12, Grade::kA, true, {}},
-                                         {10, Grade::kB, true, {}},
-                                         {9, Grade::kC, true, {"ODD_PAIR_COUNT"}},
-                                         {7, Grade::kC, true, {"ODD_PAIR_COUNT"}},
-                                         {6, Grade::kC, true, {}},
-                                         {5, Grade::kC, false, {"TOO_FEW_PAIRS", "ORDER_EFFECT_INSUFFICIENT_PAIRS"}},
-                                         {1, Grade::kC, false, {"TOO_FEW_PAIRS"}}}) {
+  for (const Row& row :
+       std::vector<Row>{{12, Grade::kA, true, {}},
+                        {10, Grade::kB, true, {}},
+                        {9, Grade::kC, true, {"ODD_PAIR_COUNT"}},
+                        {7, Grade::kC, true, {"ODD_PAIR_COUNT"}},
+                        {6, Grade::kC, true, {}},
+                        {5, Grade::kC, false, {"TOO_FEW_PAIRS", "ORDER_EFFECT_INSUFFICIENT_PAIRS"}},
+                        {1, Grade::kC, false, {"TOO_FEW_PAIRS"}}}) {
     const Verdict v = Judge(MakeExperiment(row.pairs));
     EXPECT_TRUE(v.run_valid) << row.pairs << "\n" << FindingsText(v.findings);
     EXPECT_EQ(v.grade, row.grade) << row.pairs << "\n" << FindingsText(v.findings);
     EXPECT_EQ(v.decision_grade, row.decision) << row.pairs;
     EXPECT_EQ(v.ExitCode(), row.decision ? 0 : 1);
-    for (const std::string& code : row.extra) EXPECT_THAT(v.reason_codes, Contains(code)) << row.pairs;
+    for (const std::string& code : row.extra)
+      EXPECT_THAT(v.reason_codes, Contains(code)) << row.pairs;
   }
 }
 
@@ -100,7 +104,10 @@ TEST(Phase70, OneLieIsEnough) {
   const auto b2 = [](Phase70Input& in) -> LegEvidence& { return FirstLeg(in, TierMode::kB2, 3); };
   const std::vector<Case> cases{
       {"host-only onboarding in one B2 leg of six",
-       [&](auto& in) { Replay(b2(in)).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0}; Replay(b2(in)).tiers.onboard_g2_to_g1_blocks = std::uint64_t{18}; },
+       [&](auto& in) {
+         Replay(b2(in)).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+         Replay(b2(in)).tiers.onboard_g2_to_g1_blocks = std::uint64_t{18};
+       },
        "REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY", true, false},
       {"no SSD traffic at all in one B2 leg",
        [&](auto& in) {
@@ -110,28 +117,58 @@ TEST(Phase70, OneLieIsEnough) {
          }
        },
        "GATE_NO_SSD_MECHANISM_SIGNAL", true, false},
-      {"disk tier on in one B1 leg", [&](auto& in) { b1(in).worker.disk_cache_gb = 32.0; }, "B1_DISK_TIER_NOT_DISABLED", true, false},
-      {"counter without I/O", [&](auto& in) { Replay(b2(in)).io.process_read = Bytes{0}; }, "COUNTER_WITHOUT_IO", false, false},
-      {"background I/O", [&](auto& in) { Replay(b2(in)).io.process_read = 900_MiB; }, "IO_WITHOUT_COUNTER", true, false},
-      {"stale KV", [&](auto& in) { b2(in).records[120].text = "stale"; }, "ANSWER_MISMATCH", false, false},
-      {"metrics gone", [&](auto& in) { Replay(b2(in)).tiers = TierTraffic(); }, "METRICS_UNAVAILABLE", true, false},
+      {"disk tier on in one B1 leg", [&](auto& in) { b1(in).worker.disk_cache_gb = 32.0; },
+       "B1_DISK_TIER_NOT_DISABLED", true, false},
+      {"counter without I/O", [&](auto& in) { Replay(b2(in)).io.process_read = Bytes{0}; },
+       "COUNTER_WITHOUT_IO", false, false},
+      {"background I/O", [&](auto& in) { Replay(b2(in)).io.process_read = 900_MiB; },
+       "IO_WITHOUT_COUNTER", true, false},
+      {"stale KV", [&](auto& in) { b2(in).records[120].text = "stale"; }, "ANSWER_MISMATCH", false,
+       false},
+      {"metrics gone", [&](auto& in) { Replay(b2(in)).tiers = TierTraffic(); },
+       "METRICS_UNAVAILABLE", true, false},
       {"half of the requests failed",
-       [&](auto& in) { for (std::size_t i = 0; i < 144; i += 2) b1(in).records[i].outcome = Outcome::kHttpError; },
+       [&](auto& in) {
+         for (std::size_t i = 0; i < 144; i += 2) b1(in).records[i].outcome = Outcome::kHttpError;
+       },
        "RUN_ERRORS_PRESENT", false, false},
-      {"one failed request", [&](auto& in) { b1(in).records[70].outcome = Outcome::kTimeout; }, "REQUEST_ERRORS", true, false},
-      {"worker killed", [&](auto& in) { b2(in).run_valid = false; b2(in).invalid_reason = "worker_lost"; }, "WORKER_LOST", false, false},
-      {"arms of different length", [&](auto& in) { b2(in).records[70].usage->completion_tokens = 5; }, "OUTPUT_LENGTH_MISMATCH", true, false},
-      {"client saturated", [&](auto& in) { Replay(b1(in)).client.saturated = true; }, "CLIENT_SATURATED", false, false},
-      {"not cold", [&](auto& in) { b2(in).worker.cold_at_start = false; }, "COLD_START_NOT_PROVEN", true, false},
-      {"preflight skipped", [](auto& in) { in.preflight.state = PreflightOutcome::State::kSkipped; }, "PREFLIGHT_SKIPPED", true, false},
-      {"preflight not recorded", [](auto& in) { in.preflight.state = PreflightOutcome::State::kNotRun; }, "PREFLIGHT_SKIPPED", true, false},
+      {"one failed request", [&](auto& in) { b1(in).records[70].outcome = Outcome::kTimeout; },
+       "REQUEST_ERRORS", true, false},
+      {"worker killed",
+       [&](auto& in) {
+         b2(in).run_valid = false;
+         b2(in).invalid_reason = "worker_lost";
+       },
+       "WORKER_LOST", false, false},
+      {"arms of different length",
+       [&](auto& in) { b2(in).records[70].usage->completion_tokens = 5; }, "OUTPUT_LENGTH_MISMATCH",
+       true, false},
+      {"client saturated", [&](auto& in) { Replay(b1(in)).client.saturated = true; },
+       "CLIENT_SATURATED", false, false},
+      {"not cold", [&](auto& in) { b2(in).worker.cold_at_start = false; }, "COLD_START_NOT_PROVEN",
+       true, false},
+      {"preflight skipped",
+       [](auto& in) { in.preflight.state = PreflightOutcome::State::kSkipped; },
+       "PREFLIGHT_SKIPPED", true, false},
+      {"preflight not recorded",
+       [](auto& in) { in.preflight.state = PreflightOutcome::State::kNotRun; }, "PREFLIGHT_SKIPPED",
+       true, false},
       {"preflight with missing counters",
-       [](auto& in) { in.preflight = {PreflightOutcome::State::kPassedNotDecisionGrade, {"PREFLIGHT_METRICS_MISSING_COUNTERS"}, "no hit rates"}; },
+       [](auto& in) {
+         in.preflight = {PreflightOutcome::State::kPassedNotDecisionGrade,
+                         {"PREFLIGHT_METRICS_MISSING_COUNTERS"},
+                         "no hit rates"};
+       },
        "PREFLIGHT_METRICS_MISSING_COUNTERS", true, false},
-      {"gate disabled", [](auto& in) { in.setup.disable_mechanism_gate = true; }, "GATE_DISABLED", true, false},
-      {"attribution asked for", [](auto& in) { in.setup.io_attrib_expected = true; }, "IO_ATTRIB_NOT_SUPPORTED", true, false},
+      {"gate disabled", [](auto& in) { in.setup.disable_mechanism_gate = true; }, "GATE_DISABLED",
+       true, false},
+      {"attribution asked for", [](auto& in) { in.setup.io_attrib_expected = true; },
+       "IO_ATTRIB_NOT_SUPPORTED", true, false},
       {"a leg never ran", [](auto& in) { in.legs.pop_back(); }, "RUN_INCOMPLETE", false, false},
-      {"the runner refused", [](auto& in) { in.runner_findings.push_back(MakeFinding(Reason::kPressureInsufficient, "", "", "x")); },
+      {"the runner refused",
+       [](auto& in) {
+         in.runner_findings.push_back(MakeFinding(Reason::kPressureInsufficient, "", "", "x"));
+       },
        "PRESSURE_INSUFFICIENT", false, false},
   };
   for (const Case& c : cases) {
@@ -185,7 +222,8 @@ TEST(Phase70, OrderEffectLowersTheGradeNotTheDecision) {
   EXPECT_TRUE(v.decision_grade) << FindingsText(v.findings);
   EXPECT_EQ(v.grade, Grade::kB);  // A without it
   EXPECT_THAT(v.reason_codes, Contains("ORDER_EFFECT_SUSPECT"));
-  EXPECT_NEAR(LogRatioToPct(v.effect.treatment->estimate), -40, 1.5);  // the balanced estimate is not moved by it
+  EXPECT_NEAR(LogRatioToPct(v.effect.treatment->estimate), -40,
+              1.5);  // the balanced estimate is not moved by it
   EXPECT_NEAR(LogRatioToPct(v.effect.period->estimate), 10, 1.5);
   EXPECT_EQ(Judge(MakeExperiment(8, 0.6, 0.01, 3, 1.10)).grade, Grade::kC);
 }
@@ -211,7 +249,8 @@ TEST(Phase70, SameAgainstSameIsNoEffect) {
 TEST(Phase70, SoftFailsAreToleratedInAQuarterOfTheLegs) {
   const auto noisy = [](std::size_t legs) {
     Phase70Input input = MakeExperiment(8);
-    for (std::size_t i = 0; i < legs; ++i) input.legs[i].evidence.phases[0].drain = {false, 30, "still moving"};
+    for (std::size_t i = 0; i < legs; ++i)
+      input.legs[i].evidence.phases[0].drain = {false, 30, "still moving"};
     return Judge(input);
   };
   EXPECT_EQ(noisy(4).grade, Grade::kB);
@@ -243,13 +282,14 @@ TEST(Phase70, LegacyArtifactsAreAtMostC) {
 TEST(Phase70, AVerdictExistsForEveryEnd) {
   Phase70Input failed;
   failed.setup.planned_pairs = 8;
-  failed.preflight = {PreflightOutcome::State::kFailed, {"PREFLIGHT_NO_MODELS"}, "no model after 25 s"};
+  failed.preflight = {
+      PreflightOutcome::State::kFailed, {"PREFLIGHT_NO_MODELS"}, "no model after 25 s"};
   const Verdict v = Judge(failed);
   EXPECT_FALSE(v.run_valid);
   EXPECT_EQ(v.grade, Grade::kX);
   EXPECT_EQ(v.ExitCode(), 2);
-  EXPECT_THAT(v.reason_codes, ElementsAre("NO_EFFECT_COMPUTED", "ORDER_EFFECT_INSUFFICIENT_PAIRS", "PREFLIGHT_NO_MODELS",
-                                          "RUN_INCOMPLETE"));
+  EXPECT_THAT(v.reason_codes, ElementsAre("NO_EFFECT_COMPUTED", "ORDER_EFFECT_INSUFFICIENT_PAIRS",
+                                          "PREFLIGHT_NO_MODELS", "RUN_INCOMPLETE"));
   EXPECT_FALSE(v.effect.Computed());
 
   failed.preflight.reason_codes = {"PREFLIGHT_OF_ANOTHER_VERSION"};
@@ -295,9 +335,12 @@ TEST(Phase70, ArtifactsReadBackAsTheyWereWritten) {
   EXPECT_EQ(nlohmann::json(verdict.get<Verdict>()), verdict);
   const nlohmann::json order = a.order_check;
   EXPECT_EQ(nlohmann::json(order.get<OrderCheck>()), order);
-  for (const PairRow& row : a.rows) EXPECT_EQ(nlohmann::json(nlohmann::json(row).get<PairRow>()), nlohmann::json(row));
-  for (const PairDelta& d : a.deltas) EXPECT_EQ(nlohmann::json(nlohmann::json(d).get<PairDelta>()), nlohmann::json(d));
-  const nlohmann::json summary = SummaryJson(a, input.setup, {{"pair_count", 8}}, {{"manifest", "m.json"}});
+  for (const PairRow& row : a.rows)
+    EXPECT_EQ(nlohmann::json(nlohmann::json(row).get<PairRow>()), nlohmann::json(row));
+  for (const PairDelta& d : a.deltas)
+    EXPECT_EQ(nlohmann::json(nlohmann::json(d).get<PairDelta>()), nlohmann::json(d));
+  const nlohmann::json summary =
+      SummaryJson(a, input.setup, {{"pair_count", 8}}, {{"manifest", "m.json"}});
   EXPECT_EQ(summary.at("run_count"), 16);
   EXPECT_EQ(summary.at("delta_rollups").size(), 7u);
 
@@ -311,14 +354,16 @@ TEST(Phase70, ArtifactsReadBackAsTheyWereWritten) {
 
 TEST(Phase70, VerdictHasTheDocumentedKeys) {
   const nlohmann::json v = Judge(MakeExperiment(8));
-  for (const char* key : {"created_utc", "run_valid", "decision_grade", "reason_codes", "meta", "checks", "artifacts"}) {
+  for (const char* key : {"created_utc", "run_valid", "decision_grade", "reason_codes", "meta",
+                          "checks", "artifacts"}) {
     EXPECT_TRUE(v.contains(key)) << key;
   }
-  for (const char* key : {"artifacts_present", "order_effect_suspect", "order_effect_insufficient_pairs", "min_order_effect_pairs",
-                          "io_attrib_expected", "io_attrib_ok", "io_replay_reads_available", "ssd_write_signal_present",
-                          "ssd_rehydrate_signal_present", "ssd_reuse_signal_present", "decision_grade_require_rehydrate",
-                          "is_rehydrate_workload", "mechanism_signal_present", "mechanism_details", "summary_rows",
-                          "summary_errors_count"}) {
+  for (const char* key :
+       {"artifacts_present", "order_effect_suspect", "order_effect_insufficient_pairs",
+        "min_order_effect_pairs", "io_attrib_expected", "io_attrib_ok", "io_replay_reads_available",
+        "ssd_write_signal_present", "ssd_rehydrate_signal_present", "ssd_reuse_signal_present",
+        "decision_grade_require_rehydrate", "is_rehydrate_workload", "mechanism_signal_present",
+        "mechanism_details", "summary_rows", "summary_errors_count"}) {
     EXPECT_TRUE(v.at("checks").contains(key)) << key;
   }
   EXPECT_EQ(v.at("checks").at("summary_rows"), 16);

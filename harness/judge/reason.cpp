@@ -18,25 +18,28 @@ using enum Severity;
 constexpr std::array kTable{
     ReasonInfo{Reason::kPreflightFrontendUnhealthy, "PREFLIGHT_FRONTEND_UNHEALTHY", kInvalidatesRun,
                "GET /health of the frontend failed or did not report a serving state.",
-               "Look at the frontend's log; start the stack by hand with `kvtier stack up` and ask /health."},
+               "Look at the frontend's log; start the stack by hand with `kvtier stack up` and ask "
+               "/health."},
     ReasonInfo{Reason::kPreflightNoModels, "PREFLIGHT_NO_MODELS", kInvalidatesRun,
                "GET /v1/models failed or listed no model: no worker has registered.",
                "Look at the worker's log; it may still be loading, or have died while starting."},
     ReasonInfo{Reason::kPreflightParseError, "PREFLIGHT_PARSE_ERROR", kInvalidatesRun,
                "A preflight endpoint answered with something that is not the documented JSON.",
                "Check that the base URL points at the serving frontend and at nothing in between."},
-    ReasonInfo{Reason::kPreflightMetricsUnavailable, "PREFLIGHT_METRICS_UNAVAILABLE", kBlocksDecision,
-               "The KVBM metrics endpoint could not be read.",
+    ReasonInfo{Reason::kPreflightMetricsUnavailable, "PREFLIGHT_METRICS_UNAVAILABLE",
+               kBlocksDecision, "The KVBM metrics endpoint could not be read.",
                "Set DYN_KVBM_METRICS=1 for the worker and check DYN_KVBM_METRICS_PORT."},
-    ReasonInfo{Reason::kPreflightMetricsMissingCounters, "PREFLIGHT_METRICS_MISSING_COUNTERS", kBlocksDecision,
-               "The KVBM metrics endpoint lacks counters that the rules need.",
-               "Use a KVBM version that exports matched tokens, onboard and offload counters and the hit rates."},
+    ReasonInfo{Reason::kPreflightMetricsMissingCounters, "PREFLIGHT_METRICS_MISSING_COUNTERS",
+               kBlocksDecision, "The KVBM metrics endpoint lacks counters that the rules need.",
+               "Use a KVBM version that exports matched tokens, onboard and offload counters and "
+               "the hit rates."},
     ReasonInfo{Reason::kPreflightStackUpFailed, "PREFLIGHT_STACK_UP_FAILED", kInvalidatesRun,
                "The serving stack did not come up.",
                "Read the component and exit status in the detail, then that component's log."},
-    ReasonInfo{Reason::kPreflightProbeFailed, "PREFLIGHT_PROBE_FAILED", kInvalidatesRun,
-               "A one-token completion failed although the stack reported itself ready.",
-               "Send the request of the detail by hand; a listed model is no proof that it can serve."},
+    ReasonInfo{
+        Reason::kPreflightProbeFailed, "PREFLIGHT_PROBE_FAILED", kInvalidatesRun,
+        "A one-token completion failed although the stack reported itself ready.",
+        "Send the request of the detail by hand; a listed model is no proof that it can serve."},
     ReasonInfo{Reason::kPreflightKvbmNotOff, "PREFLIGHT_KVBM_NOT_OFF", kInvalidatesRun,
                "B0 was asked for, but a KVBM metrics endpoint answers.",
                "Stop the old worker; start B0 without the KVBM connector."},
@@ -44,37 +47,47 @@ constexpr std::array kTable{
                "The cache directory has less free space than twice the SSD tier.",
                "Free space, choose another cache directory, or make the SSD tier smaller."},
     ReasonInfo{Reason::kPreflightCacheDir, "PREFLIGHT_CACHE_DIR", kInvalidatesRun,
-               "The cache directory cannot be used: not writable, or a file system that keeps its files in memory.",
-               "Set DYN_KVBM_DISK_CACHE_DIR (or the profile's cache directory) to a directory on the SSD."},
+               "The cache directory cannot be used: not writable, or a file system that keeps its "
+               "files in memory.",
+               "Set DYN_KVBM_DISK_CACHE_DIR (or the profile's cache directory) to a directory on "
+               "the SSD."},
     ReasonInfo{Reason::kPreflightPortTaken, "PREFLIGHT_PORT_TAKEN", kInvalidatesRun,
                "A port that was asked for by number belongs to another process.",
                "Stop the owner named in the detail, or let the suite choose free ports."},
     ReasonInfo{Reason::kPreflightSkipped, "PREFLIGHT_SKIPPED", kBlocksDecision,
                "The preflight was switched off, so nobody checked the stack before the legs.",
                "Unset BENCH_PHASE70_SKIP_PREFLIGHT."},
-    ReasonInfo{Reason::kPressureInsufficient, "PRESSURE_INSUFFICIENT", kInvalidatesRun,
-               "By the block hashes and the tier sizes the replay would not have to come from the SSD.",
-               "Turn the knob that the detail names: more thrash sessions, or smaller device and host tiers."},
+    ReasonInfo{
+        Reason::kPressureInsufficient, "PRESSURE_INSUFFICIENT", kInvalidatesRun,
+        "By the block hashes and the tier sizes the replay would not have to come from the SSD.",
+        "Turn the knob that the detail names: more thrash sessions, or smaller device and host "
+        "tiers."},
     ReasonInfo{Reason::kRunErrorsPresent, "RUN_ERRORS_PRESENT", kInvalidatesRun,
                "A leg ended in an error, or too many of its requests failed.",
-               "Read the detail and the leg's report, remove the cause, and rerun with the same timestamp."},
+               "Read the detail and the leg's report, remove the cause, and rerun with the same "
+               "timestamp."},
     ReasonInfo{Reason::kRunIncomplete, "RUN_INCOMPLETE", kInvalidatesRun,
-               "Something that was planned has no result: a leg, a phase, requests, or the end of the run.",
+               "Something that was planned has no result: a leg, a phase, requests, or the end of "
+               "the run.",
                "Rerun with the same BENCH_PHASE70_TS; finished legs are kept."},
     ReasonInfo{Reason::kRequestErrors, "REQUEST_ERRORS", kBlocksDecision,
                "Some requests failed, so the latencies describe only those that survived.",
                "Look at the outcomes by kind in the leg's summary and remove the cause."},
-    ReasonInfo{Reason::kWorkerLost, "WORKER_LOST", kInvalidatesRun,
-               "The worker died or its model vanished from /v1/models during the leg.",
-               "Read the tail of the worker's log; a prompt over max_num_tokens ends a worker, too."},
-    ReasonInfo{Reason::kTtfcMissingStreamCapture, "TTFC_MISSING_STREAM_CAPTURE", kInvalidatesRun,
-               "The replay has no time to first content: streaming was off, or no text was ever stamped.",
-               "Run with streaming on."},
-    ReasonInfo{Reason::kClientSaturated, "CLIENT_SATURATED", kInvalidatesRun,
-               "The load generator itself was the bottleneck, so its latencies are not the server's.",
-               "Give the client a core of its own, or lower the concurrency."},
+    ReasonInfo{
+        Reason::kWorkerLost, "WORKER_LOST", kInvalidatesRun,
+        "The worker died or its model vanished from /v1/models during the leg.",
+        "Read the tail of the worker's log; a prompt over max_num_tokens ends a worker, too."},
+    ReasonInfo{
+        Reason::kTtfcMissingStreamCapture, "TTFC_MISSING_STREAM_CAPTURE", kInvalidatesRun,
+        "The replay has no time to first content: streaming was off, or no text was ever stamped.",
+        "Run with streaming on."},
+    ReasonInfo{
+        Reason::kClientSaturated, "CLIENT_SATURATED", kInvalidatesRun,
+        "The load generator itself was the bottleneck, so its latencies are not the server's.",
+        "Give the client a core of its own, or lower the concurrency."},
     ReasonInfo{Reason::kDrainTimeout, "DRAIN_TIMEOUT", kSoft,
-               "Offloads or worker I/O did not come to rest after a phase, so its counters may run into the next.",
+               "Offloads or worker I/O did not come to rest after a phase, so its counters may run "
+               "into the next.",
                "Give the disk time: lower the load, or look for other users of the device."},
     ReasonInfo{Reason::kColdStartNotProven, "COLD_START_NOT_PROVEN", kBlocksDecision,
                "The leg did not show that its tiers were empty before traffic.",
@@ -87,33 +100,41 @@ constexpr std::array kTable{
                "Find out why the worker restarted during the leg."},
     ReasonInfo{Reason::kGateNoSsdMechanismSignal, "GATE_NO_SSD_MECHANISM_SIGNAL", kBlocksDecision,
                "A B2 leg showed no block coming from the SSD in replay, and none written either.",
-               "Check the disk tier's size and the disk-offload filter, and that the pressure evicts what is replayed."},
-    ReasonInfo{Reason::kRehydrateSignalAbsentWriteOnly, "REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY", kBlocksDecision,
+               "Check the disk tier's size and the disk-offload filter, and that the pressure "
+               "evicts what is replayed."},
+    ReasonInfo{Reason::kRehydrateSignalAbsentWriteOnly, "REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY",
+               kBlocksDecision,
                "A B2 leg wrote to the SSD but read nothing back from it in replay.",
                "Raise the pressure so that replayed prefixes have left the device and host tiers."},
-    ReasonInfo{Reason::kGateDisabled, "GATE_DISABLED", kBlocksDecision, "The mechanism gate was switched off.",
+    ReasonInfo{Reason::kGateDisabled, "GATE_DISABLED", kBlocksDecision,
+               "The mechanism gate was switched off.",
                "Unset BENCH_PHASE70_DISABLE_MECHANISM_GATE."},
-    ReasonInfo{Reason::kB1DiskTierNotDisabled, "B1_DISK_TIER_NOT_DISABLED", kBlocksDecision,
-               "A B1 leg did not prove that its SSD tier was off, so B1 and B2 may be the same thing.",
-               "Check what the worker received as DYN_KVBM_DISK_CACHE_GB and who else reads through it."},
-    ReasonInfo{Reason::kCounterWithoutIo, "COUNTER_WITHOUT_IO", kInvalidatesRun,
-               "The engine counted blocks that the operating system never moved.",
-               "Treat the engine's counters as wrong; transfers may fail and still be counted as hits."},
+    ReasonInfo{
+        Reason::kB1DiskTierNotDisabled, "B1_DISK_TIER_NOT_DISABLED", kBlocksDecision,
+        "A B1 leg did not prove that its SSD tier was off, so B1 and B2 may be the same thing.",
+        "Check what the worker received as DYN_KVBM_DISK_CACHE_GB and who else reads through it."},
+    ReasonInfo{
+        Reason::kCounterWithoutIo, "COUNTER_WITHOUT_IO", kInvalidatesRun,
+        "The engine counted blocks that the operating system never moved.",
+        "Treat the engine's counters as wrong; transfers may fail and still be counted as hits."},
     ReasonInfo{Reason::kIoWithoutCounter, "IO_WITHOUT_COUNTER", kBlocksDecision,
                "The worker moved far more bytes than the engine accounts for.",
                "Find the other I/O of the worker: logs, swapping, a second cache, model loading."},
     ReasonInfo{Reason::kPageCacheReads, "PAGE_CACHE_READS", kBlocksDecision,
                "Blocks counted as read from the SSD were served from the page cache.",
                "Use a file system with O_DIRECT, or drop caches between the legs."},
-    ReasonInfo{Reason::kWitnessDisagreement, "WITNESS_DISAGREEMENT", kBlocksDecision,
-               "Engine bytes and operating-system bytes differ by more than the tolerance.",
-               "Compare both figures in the detail; a wrong block size in the profile looks like this."},
+    ReasonInfo{
+        Reason::kWitnessDisagreement, "WITNESS_DISAGREEMENT", kBlocksDecision,
+        "Engine bytes and operating-system bytes differ by more than the tolerance.",
+        "Compare both figures in the detail; a wrong block size in the profile looks like this."},
     ReasonInfo{Reason::kWitnessUnavailable, "WITNESS_UNAVAILABLE", kBlocksDecision,
                "The operating system's view of the worker's I/O could not be read.",
-               "Run as the user of the worker (or as root), so that /proc/<pid>/io or its cgroup can be read."},
-    ReasonInfo{Reason::kExpectedHitsMismatch, "EXPECTED_HITS_MISMATCH", kNote,
-               "The engine's hits lie outside what the hit model computed for this request stream.",
-               "Compare tier sizes, filter and block size of the profile with what the worker reports."},
+               "Run as the user of the worker (or as root), so that /proc/<pid>/io or its cgroup "
+               "can be read."},
+    ReasonInfo{
+        Reason::kExpectedHitsMismatch, "EXPECTED_HITS_MISMATCH", kNote,
+        "The engine's hits lie outside what the hit model computed for this request stream.",
+        "Compare tier sizes, filter and block size of the profile with what the worker reports."},
     ReasonInfo{Reason::kReuseAbsent, "REUSE_ABSENT", kBlocksDecision,
                "Repeating a prompt was answered from no tier at all.",
                "Check that the prompt is longer than one block and that prefix reuse is on."},
@@ -123,36 +144,49 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kIoAttribMissing, "IO_ATTRIB_MISSING", kBlocksDecision,
                "Per-process I/O attribution was asked for and a leg has none.",
                "Look at the attribution artifacts of the leg named in the detail."},
-    ReasonInfo{Reason::kIoAttribNotSupported, "IO_ATTRIB_NOT_SUPPORTED", kBlocksDecision,
-               "Per-process I/O attribution was asked for, and this version does not bring it.",
-               "Unset BENCH_PHASE70_IO_ATTRIB; the worker's own I/O counters are checked without it."},
-    ReasonInfo{Reason::kFilterDisabled, "FILTER_DISABLED", kNote,
-               "Mechanism mode: the disk-offload filter was off, so every host block went to the SSD.",
-               "Nothing; production keeps the filter on, so expect fewer SSD hits and fewer writes there."},
+    ReasonInfo{
+        Reason::kIoAttribNotSupported, "IO_ATTRIB_NOT_SUPPORTED", kBlocksDecision,
+        "Per-process I/O attribution was asked for, and this version does not bring it.",
+        "Unset BENCH_PHASE70_IO_ATTRIB; the worker's own I/O counters are checked without it."},
+    ReasonInfo{
+        Reason::kFilterDisabled, "FILTER_DISABLED", kNote,
+        "Mechanism mode: the disk-offload filter was off, so every host block went to the SSD.",
+        "Nothing; production keeps the filter on, so expect fewer SSD hits and fewer writes "
+        "there."},
     ReasonInfo{Reason::kAnswerMismatch, "ANSWER_MISMATCH", kInvalidatesRun,
-               "A request gave another text than before although the stack is deterministic: its KV was wrong.",
-               "Do not trust any latency of this leg; look for failed or skipped transfers that count as hits."},
-    ReasonInfo{Reason::kAnswersNotCompared, "ANSWERS_NOT_COMPARED", kBlocksDecision,
-               "No replayed request could be compared with an earlier answer to the same prompt.",
-               "Check that populate finished and that replay sends the same prompts and parameters."},
+               "A request gave another text than before although the stack is deterministic: its "
+               "KV was wrong.",
+               "Do not trust any latency of this leg; look for failed or skipped transfers that "
+               "count as hits."},
+    ReasonInfo{
+        Reason::kAnswersNotCompared, "ANSWERS_NOT_COMPARED", kBlocksDecision,
+        "No replayed request could be compared with an earlier answer to the same prompt.",
+        "Check that populate finished and that replay sends the same prompts and parameters."},
     ReasonInfo{Reason::kAnswersDiffer, "ANSWERS_DIFFER", kNote,
-               "Some repeated requests gave another text, on a stack or temperature that does not promise equal texts.",
+               "Some repeated requests gave another text, on a stack or temperature that does not "
+               "promise equal texts.",
                "Run at temperature 0 on a deterministic stack if the answers are to be a gate."},
     ReasonInfo{Reason::kOutputLengthMismatch, "OUTPUT_LENGTH_MISMATCH", kBlocksDecision,
                "Generated lengths are unknown or differ from what was fixed, or between the arms.",
                "Use ignore_eos and usage reporting, so that both arms do the same work."},
     ReasonInfo{Reason::kTooFewPairs, "TOO_FEW_PAIRS", kBlocksDecision,
-               "Fewer than 6 complete pairs: no exact 95 % interval exists.", "Run 8 pairs or more."},
-    ReasonInfo{Reason::kOddPairCount, "ODD_PAIR_COUNT", kLowersGrade,
-               "An odd number of pairs cannot be balanced over both orders; the grade is at most C.",
-               "Choose an even BENCH_PHASE70_PAIRS."},
+               "Fewer than 6 complete pairs: no exact 95 % interval exists.",
+               "Run 8 pairs or more."},
+    ReasonInfo{
+        Reason::kOddPairCount, "ODD_PAIR_COUNT", kLowersGrade,
+        "An odd number of pairs cannot be balanced over both orders; the grade is at most C.",
+        "Choose an even BENCH_PHASE70_PAIRS."},
     ReasonInfo{Reason::kOrderEffectInsufficientPairs, "ORDER_EFFECT_INSUFFICIENT_PAIRS", kNote,
-               "Too few complete pairs to look for an order effect.", "Run 8 pairs or more, in both orders."},
+               "Too few complete pairs to look for an order effect.",
+               "Run 8 pairs or more, in both orders."},
     ReasonInfo{Reason::kOrderEffectSuspect, "ORDER_EFFECT_SUSPECT", kLowersGrade,
-               "Being the second leg of a pair changes the result (Hills-Armitage p < 0.05); the grade sinks one step.",
-               "Lengthen the washout between legs, and look for heat, SSD state or memory that builds up."},
+               "Being the second leg of a pair changes the result (Hills-Armitage p < 0.05); the "
+               "grade sinks one step.",
+               "Lengthen the washout between legs, and look for heat, SSD state or memory that "
+               "builds up."},
     ReasonInfo{Reason::kQuantileNotResolvable, "QUANTILE_NOT_RESOLVABLE", kRefusesWord,
-               "A leg has too few requests for the quantile of the primary metric (p95 needs 59, p99 needs 299).",
+               "A leg has too few requests for the quantile of the primary metric (p95 needs 59, "
+               "p99 needs 299).",
                "Replay more prompts in each leg."},
     ReasonInfo{Reason::kMethodsDisagree, "METHODS_DISAGREE", kRefusesWord,
                "The exact and the t analysis do not give the same word.",
@@ -164,12 +198,15 @@ constexpr std::array kTable{
                "More than a quarter of the legs carry a soft finding; the grade is at most C.",
                "Quieten the machine: the soft findings say what moved."},
     ReasonInfo{Reason::kLegacySchema, "LEGACY_SCHEMA", kLowersGrade,
-               "The artifacts come from an earlier harness and lack witnesses and answers; the grade is at most C.",
+               "The artifacts come from an earlier harness and lack witnesses and answers; the "
+               "grade is at most C.",
                "Rerun with this suite for a better grade."},
     ReasonInfo{Reason::kBaselineManifestHashAccepted, "BASELINE_MANIFEST_HASH_ACCEPTED", kNote,
-               "A changed baseline configuration was accepted on request.", "Nothing; the change is recorded."},
-    ReasonInfo{Reason::kBaselineManifestHashMismatchWarning, "BASELINE_MANIFEST_HASH_MISMATCH_WARNING",
-               kBlocksDecision, "The configuration differs from the known-good baseline.",
+               "A changed baseline configuration was accepted on request.",
+               "Nothing; the change is recorded."},
+    ReasonInfo{Reason::kBaselineManifestHashMismatchWarning,
+               "BASELINE_MANIFEST_HASH_MISMATCH_WARNING", kBlocksDecision,
+               "The configuration differs from the known-good baseline.",
                "Read the differing fields; accept the new baseline only if they were meant."},
 };
 
@@ -177,31 +214,43 @@ constexpr bool InEnumOrder() {
   for (std::size_t i = 0; i < kTable.size(); ++i) {
     if (static_cast<std::size_t>(kTable[i].reason) != i) return false;
   }
-  return static_cast<std::size_t>(Reason::kBaselineManifestHashMismatchWarning) + 1 == kTable.size();
+  return static_cast<std::size_t>(Reason::kBaselineManifestHashMismatchWarning) + 1 ==
+         kTable.size();
 }
 static_assert(InEnumOrder(), "one row a reason, in the order of the enumeration");
 
-constexpr std::array<std::pair<Severity, std::string_view>, 6> kSeverityNames{{{kInvalidatesRun, "invalid"},
-                                                                               {kBlocksDecision, "blocks"},
-                                                                               {kRefusesWord, "refuses_word"},
-                                                                               {kLowersGrade, "lowers_grade"},
-                                                                               {kSoft, "soft"},
-                                                                               {kNote, "note"}}};
+constexpr std::array<std::pair<Severity, std::string_view>, 6> kSeverityNames{
+    {{kInvalidatesRun, "invalid"},
+     {kBlocksDecision, "blocks"},
+     {kRefusesWord, "refuses_word"},
+     {kLowersGrade, "lowers_grade"},
+     {kSoft, "soft"},
+     {kNote, "note"}}};
 
-nlohmann::json NullIfEmpty(const std::string& s) { return s.empty() ? nlohmann::json() : nlohmann::json(s); }
+nlohmann::json NullIfEmpty(const std::string& s) {
+  return s.empty() ? nlohmann::json() : nlohmann::json(s);
+}
 
-std::string TextOrEmpty(const nlohmann::json& j) { return j.is_null() ? std::string() : j.get<std::string>(); }
+std::string TextOrEmpty(const nlohmann::json& j) {
+  return j.is_null() ? std::string() : j.get<std::string>();
+}
 
 }  // namespace
 
 std::string_view SeverityText(Severity severity) {
   switch (severity) {
-    case kInvalidatesRun: return "invalidates the run (grade X)";
-    case kBlocksDecision: return "blocks decision grade (grade C)";
-    case kRefusesWord: return "the effect stays INCONCLUSIVE";
-    case kLowersGrade: return "lowers the grade";
-    case kSoft: return "tolerated in a quarter of the legs";
-    case kNote: return "note";
+    case kInvalidatesRun:
+      return "invalidates the run (grade X)";
+    case kBlocksDecision:
+      return "blocks decision grade (grade C)";
+    case kRefusesWord:
+      return "the effect stays INCONCLUSIVE";
+    case kLowersGrade:
+      return "lowers the grade";
+    case kSoft:
+      return "tolerated in a quarter of the legs";
+    case kNote:
+      return "note";
   }
   return "";
 }
@@ -212,11 +261,17 @@ std::string_view SeverityName(Severity severity) {
   return found->second;
 }
 
-std::span<const ReasonInfo> AllReasons() { return kTable; }
+std::span<const ReasonInfo> AllReasons() {
+  return kTable;
+}
 
-const ReasonInfo& Describe(Reason reason) { return kTable.at(static_cast<std::size_t>(reason)); }
+const ReasonInfo& Describe(Reason reason) {
+  return kTable.at(static_cast<std::size_t>(reason));
+}
 
-std::string_view Code(Reason reason) { return Describe(reason).code; }
+std::string_view Code(Reason reason) {
+  return Describe(reason).code;
+}
 
 std::optional<Reason> FindReason(std::string_view code) {
   for (const ReasonInfo& info : kTable) {
@@ -228,25 +283,31 @@ std::optional<Reason> FindReason(std::string_view code) {
 std::string ReasonTableMarkdown() {
   std::string out =
       "# Reason codes\n\n"
-      "Every code that a verdict may carry. This page is rendered from the table in `harness/judge/reason.cpp`; a test\n"
-      "holds the two together. A finding can be milder or harder than its usual effect, then it says so itself.\n\n"
+      "Every code that a verdict may carry. This page is rendered from the table in "
+      "`harness/judge/reason.cpp`; a test\n"
+      "holds the two together. A finding can be milder or harder than its usual effect, then it "
+      "says so itself.\n\n"
       "| Code | Usual effect | What it means | What to do |\n|---|---|---|---|\n";
   for (const ReasonInfo& info : kTable) {
-    out += fmt::format("| `{}` | {} | {} | {} |\n", info.code, SeverityText(info.severity), info.meaning, info.remedy);
+    out += fmt::format("| `{}` | {} | {} | {} |\n", info.code, SeverityText(info.severity),
+                       info.meaning, info.remedy);
   }
   return out;
 }
 
 Finding MakeFinding(Reason reason, std::string run_id, std::string phase, std::string detail) {
-  return {reason, Describe(reason).severity, std::move(run_id), std::move(phase), std::move(detail)};
+  return {reason, Describe(reason).severity, std::move(run_id), std::move(phase),
+          std::move(detail)};
 }
 
 bool Has(const Findings& findings, Reason reason) {
-  return std::any_of(findings.begin(), findings.end(), [&](const Finding& f) { return f.reason == reason; });
+  return std::any_of(findings.begin(), findings.end(),
+                     [&](const Finding& f) { return f.reason == reason; });
 }
 
 bool Passes(const Findings& findings) {
-  return std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.BlocksDecision(); });
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const Finding& f) { return f.BlocksDecision(); });
 }
 
 std::vector<std::string> Codes(const Findings& findings) {
@@ -284,7 +345,8 @@ void from_json(const nlohmann::json& j, Finding& f) {
   const auto severity = j.at("severity").get<std::string>();
   const auto* found = std::find_if(kSeverityNames.begin(), kSeverityNames.end(),
                                    [&](const auto& row) { return row.second == severity; });
-  if (found == kSeverityNames.end()) throw DataError("finding " + code + " with the unknown severity " + severity);
+  if (found == kSeverityNames.end())
+    throw DataError("finding " + code + " with the unknown severity " + severity);
   f.severity = found->first;
   f.run_id = TextOrEmpty(j.at("run_id"));
   f.phase = TextOrEmpty(j.at("phase"));

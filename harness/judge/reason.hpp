@@ -9,8 +9,9 @@
 
 namespace kvtier {
 
-/// Everything that a verdict can hold against a run, or remark on it. The code texts are stable: scripts match on them.
-/// The table in reason.cpp is the only place that spells them; docs/reason_codes.md is rendered from it.
+/// Everything that a verdict can hold against a run, or remark on it. The code texts are stable:
+/// scripts match on them. The table in reason.cpp is the only place that spells them;
+/// docs/reason_codes.md is rendered from it.
 enum class Reason {
   // before traffic
   kPreflightFrontendUnhealthy,
@@ -75,12 +76,12 @@ enum class Reason {
 
 /// What a finding does to the verdict, worst first.
 enum class Severity {
-  kInvalidatesRun,   // run_valid false, grade X
-  kBlocksDecision,   // decision_grade false, grade at most C
-  kRefusesWord,      // the effect is shown, its word is INCONCLUSIVE
-  kLowersGrade,      // grade at most C, or one step lower: the sentence says which
-  kSoft,             // tolerated in up to a quarter of the legs, beyond that grade at most C
-  kNote,             // said, nothing more
+  kInvalidatesRun,  // run_valid false, grade X
+  kBlocksDecision,  // decision_grade false, grade at most C
+  kRefusesWord,     // the effect is shown, its word is INCONCLUSIVE
+  kLowersGrade,     // grade at most C, or one step lower: the sentence says which
+  kSoft,            // tolerated in up to a quarter of the legs, beyond that grade at most C
+  kNote,            // said, nothing more
 };
 /// "invalidates the run", "blocks decision grade", ...
 std::string_view SeverityText(Severity severity);

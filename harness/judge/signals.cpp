@@ -12,7 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-json OrNull(const Reading<std::uint64_t>& r) { return r.available() ? json(*r) : json(); }
+json OrNull(const Reading<std::uint64_t>& r) {
+  return r.available() ? json(*r) : json();
+}
 
 json OnboardTotal(const PhaseEvidence* phase) {
   if (phase == nullptr) return json();
@@ -21,9 +23,13 @@ json OnboardTotal(const PhaseEvidence* phase) {
   return host.available() && disk.available() ? json(*host + *disk) : json();
 }
 
-json Matched(const PhaseEvidence* phase) { return phase == nullptr ? json() : OrNull(phase->tiers.matched_tokens); }
+json Matched(const PhaseEvidence* phase) {
+  return phase == nullptr ? json() : OrNull(phase->tiers.matched_tokens);
+}
 
-json NameOrNull(const PhaseEvidence* phase) { return phase == nullptr ? json() : json(phase->name); }
+json NameOrNull(const PhaseEvidence* phase) {
+  return phase == nullptr ? json() : json(phase->name);
+}
 
 json Skipped(const std::string& reason, const std::string& interpretation) {
   return {{"signal", "skipped"}, {"reason", reason}, {"interpretation", interpretation}};
@@ -39,20 +45,27 @@ const PhaseEvidence* PressurePhase(const LegEvidence& leg) {
   return thrash != nullptr ? thrash : leg.FindPhase("pressure_B");
 }
 
-double ToMib(std::uint64_t bytes) { return std::round(static_cast<double>(bytes) / 1048576.0 * 1000) / 1000; }
+double ToMib(std::uint64_t bytes) {
+  return std::round(static_cast<double>(bytes) / 1048576.0 * 1000) / 1000;
+}
 
-json MibOrNull(const Reading<Bytes>& r) { return r.available() ? json(ToMib(r->value)) : json(); }
+json MibOrNull(const Reading<Bytes>& r) {
+  return r.available() ? json(ToMib(r->value)) : json();
+}
 
 }  // namespace
 
 nlohmann::json RehydrateSignalKvbm(const LegEvidence& leg) {
-  if (!KvbmEnabled(leg.tier)) return Skipped("kvbm_disabled", "KVBM is off in this mode; there is nothing to read.");
+  if (!KvbmEnabled(leg.tier))
+    return Skipped("kvbm_disabled", "KVBM is off in this mode; there is nothing to read.");
   const PhaseEvidence* baseline = BaselinePhase(leg);
   const PhaseEvidence* pressure = PressurePhase(leg);
   const PhaseEvidence* replay = HeadlinePhase(leg);
   if (replay == nullptr || !replay->tiers.onboard_g3_to_g1_blocks.available() ||
-      !replay->tiers.onboard_g2_to_g1_blocks.available() || !replay->tiers.matched_tokens.available()) {
-    return Skipped("kvbm_metrics_unavailable", "The engine's counters could not be read in replay.");
+      !replay->tiers.onboard_g2_to_g1_blocks.available() ||
+      !replay->tiers.matched_tokens.available()) {
+    return Skipped("kvbm_metrics_unavailable",
+                   "The engine's counters could not be read in replay.");
   }
   const std::uint64_t disk = *replay->tiers.onboard_g3_to_g1_blocks;
   const std::uint64_t host = *replay->tiers.onboard_g2_to_g1_blocks;
@@ -102,7 +115,8 @@ nlohmann::json RehydrateSignalIo(const LegEvidence& leg) {
   const PhaseEvidence* replay = HeadlinePhase(leg);
   if (replay == nullptr || baseline == nullptr || !replay->io.device_read.available() ||
       !baseline->io.device_read.available()) {
-    return Skipped("block_device_unavailable", "The counters of the block device could not be read.");
+    return Skipped("block_device_unavailable",
+                   "The counters of the block device could not be read.");
   }
   const double read = static_cast<double>(replay->io.device_read->value) / 1048576.0;
   const double before = static_cast<double>(baseline->io.device_read->value) / 1048576.0;
@@ -112,14 +126,15 @@ nlohmann::json RehydrateSignalIo(const LegEvidence& leg) {
   } else if (read > 0) {
     signal = "weak_read_signal";
   }
-  return {{"signal", signal},
-          {"baseline_phase", baseline->name},
-          {"pressure_phase", NameOrNull(pressure)},
-          {"replay_phase", replay->name},
-          {"baseline_read_mib", MibOrNull(baseline->io.device_read)},
-          {"pressure_write_mib", pressure == nullptr ? json() : MibOrNull(pressure->io.device_write)},
-          {"replay_read_mib", MibOrNull(replay->io.device_read)},
-          {"interpretation", "Reads of the whole device, whoever made them: context, never proof."}};
+  return {
+      {"signal", signal},
+      {"baseline_phase", baseline->name},
+      {"pressure_phase", NameOrNull(pressure)},
+      {"replay_phase", replay->name},
+      {"baseline_read_mib", MibOrNull(baseline->io.device_read)},
+      {"pressure_write_mib", pressure == nullptr ? json() : MibOrNull(pressure->io.device_write)},
+      {"replay_read_mib", MibOrNull(replay->io.device_read)},
+      {"interpretation", "Reads of the whole device, whoever made them: context, never proof."}};
 }
 
 std::optional<std::int64_t> CachedTokens(const LegEvidence& leg, const std::string& phase) {
@@ -152,13 +167,17 @@ nlohmann::json ReuseSignalKvbm(const LegEvidence& leg) {
   json out;
   const PhaseEvidence* second = leg.FindPhase("reuse_2");
   const PhaseEvidence* third = leg.FindPhase("reuse_3");
-  const auto readable = [](const PhaseEvidence* p) { return p != nullptr && p->tiers.matched_tokens.available(); };
+  const auto readable = [](const PhaseEvidence* p) {
+    return p != nullptr && p->tiers.matched_tokens.available();
+  };
   if (!KvbmEnabled(leg.tier)) {
     out = Skipped("kvbm_disabled", "KVBM is off in this mode; the device tier decides.");
   } else if (!readable(second) && !readable(third)) {
     out = Skipped("kvbm_metrics_unavailable", "The engine's counters could not be read.");
   } else {
-    const auto matched = [&](const PhaseEvidence* p) { return readable(p) ? *p->tiers.matched_tokens : 0; };
+    const auto matched = [&](const PhaseEvidence* p) {
+      return readable(p) ? *p->tiers.matched_tokens : 0;
+    };
     const bool signal = matched(second) > 0 || matched(third) > 0;
     out["signal"] = signal ? "prefix_reuse_detected" : "no_prefix_reuse_signal";
     out["interpretation"] = signal ? "Repeating the prompt matched tokens in a KVBM tier."
@@ -166,8 +185,10 @@ nlohmann::json ReuseSignalKvbm(const LegEvidence& leg) {
     for (const auto& [name, p] : {std::pair{"reuse_2", second}, {"reuse_3", third}}) {
       const std::string prefix = name;
       out[prefix + "_matched_tokens"] = Matched(p);
-      out[prefix + "_onboard_blocks_h2d"] = p == nullptr ? json() : OrNull(p->tiers.onboard_g2_to_g1_blocks);
-      out[prefix + "_onboard_blocks_d2d"] = p == nullptr ? json() : OrNull(p->tiers.onboard_g3_to_g1_blocks);
+      out[prefix + "_onboard_blocks_h2d"] =
+          p == nullptr ? json() : OrNull(p->tiers.onboard_g2_to_g1_blocks);
+      out[prefix + "_onboard_blocks_d2d"] =
+          p == nullptr ? json() : OrNull(p->tiers.onboard_g3_to_g1_blocks);
     }
   }
   out["device_cached_tokens"] = cached;

@@ -23,9 +23,12 @@ Reading<std::uint64_t> BlocksWritten(const TierTraffic& t) {
   return Sum(t.offload_g2_to_g3_blocks, t.offload_g1_to_g3_blocks);
 }
 
-std::string Amount(double bytes) { return FormatBytes(Bytes{static_cast<std::uint64_t>(std::max(0.0, bytes))}); }
+std::string Amount(double bytes) {
+  return FormatBytes(Bytes{static_cast<std::uint64_t>(std::max(0.0, bytes))});
+}
 
-/// One direction of one phase: what the engine says it moved, what the operating system saw, what system calls asked for.
+/// One direction of one phase: what the engine says it moved, what the operating system saw, what
+/// system calls asked for.
 struct Witness {
   const char* verb;  // "read", "wrote"
   Reading<std::uint64_t> blocks;
@@ -39,17 +42,20 @@ void Judge(const Witness& w, const LegEvidence& leg, const PhaseEvidence& phase,
   };
   if (!w.blocks.available()) return;  // METRICS_UNAVAILABLE says so
   if (!w.os.available()) {
-    find(Reason::kWitnessUnavailable, fmt::format("bytes {} by the worker: {}", w.verb, w.os.reason()));
+    find(Reason::kWitnessUnavailable,
+         fmt::format("bytes {} by the worker: {}", w.verb, w.os.reason()));
     return;
   }
   const bool reference = leg.backend == "reference";
   const double engine = static_cast<double>(*w.blocks) * static_cast<double>(leg.block_bytes);
   const auto os = static_cast<double>(w.os->value);
-  const double tolerance = reference ? std::max(8 * kMiB, 0.05 * engine) : std::max(64 * kMiB, 0.20 * engine);
-  const std::string both = fmt::format("the engine {} {} ({} blocks), the operating system saw {}", w.verb,
-                                       Amount(engine), *w.blocks, Amount(os));
+  const double tolerance =
+      reference ? std::max(8 * kMiB, 0.05 * engine) : std::max(64 * kMiB, 0.20 * engine);
+  const std::string both = fmt::format("the engine {} {} ({} blocks), the operating system saw {}",
+                                       w.verb, Amount(engine), *w.blocks, Amount(os));
   if (engine >= kWitnessFloor && os < 0.5 * engine) {
-    const bool cached = w.asked.available() && static_cast<double>(w.asked->value) >= engine - tolerance;
+    const bool cached =
+        w.asked.available() && static_cast<double>(w.asked->value) >= engine - tolerance;
     if (cached) {
       find(Reason::kPageCacheReads, fmt::format("{} reach the device; system calls moved {}", both,
                                                 Amount(static_cast<double>(w.asked->value))));
@@ -73,7 +79,8 @@ Findings CheckMechanism(const LegEvidence& leg, const GateOptions& options) {
   if (!HasDiskTier(leg.tier)) return {};
   const PhaseEvidence* replay = HeadlinePhase(leg);
   if (replay == nullptr) {
-    return {MakeFinding(Reason::kGateNoSsdMechanismSignal, leg.run_id, "", "the leg has no replay phase to look at")};
+    return {MakeFinding(Reason::kGateNoSsdMechanismSignal, leg.run_id, "",
+                        "the leg has no replay phase to look at")};
   }
   const TierTraffic& t = replay->tiers;
   Findings out;
@@ -90,24 +97,27 @@ Findings CheckMechanism(const LegEvidence& leg, const GateOptions& options) {
     }
     std::string detail = fmt::format("no block came from the SSD in {}", replay->name);
     if (t.onboard_g2_to_g1_blocks.available() && *t.onboard_g2_to_g1_blocks > 0) {
-      detail += fmt::format(", {} came from host memory, which is no rehydration", *t.onboard_g2_to_g1_blocks);
+      detail += fmt::format(", {} came from host memory, which is no rehydration",
+                            *t.onboard_g2_to_g1_blocks);
     }
     detail += fmt::format("; {} blocks were written to the SSD during the leg", written);
     const Reading<bool>& filter = leg.worker.disk_offload_filter;
     if (filter.available() && *filter) detail += "; the disk-offload filter was on";
-    Finding f = MakeFinding(written > 0 ? Reason::kRehydrateSignalAbsentWriteOnly : Reason::kGateNoSsdMechanismSignal,
-                            leg.run_id, replay->name, detail);
+    Finding f = MakeFinding(
+        written > 0 ? Reason::kRehydrateSignalAbsentWriteOnly : Reason::kGateNoSsdMechanismSignal,
+        leg.run_id, replay->name, detail);
     if (written > 0 && !options.require_rehydrate) f.severity = Severity::kNote;
     out.push_back(f);
   }
   if (options.require_matched) {
-    const bool matched =
-        t.matched_tokens.available() && static_cast<double>(*t.matched_tokens) > options.min_matched_tokens;
+    const bool matched = t.matched_tokens.available() &&
+                         static_cast<double>(*t.matched_tokens) > options.min_matched_tokens;
     if (!matched) {
       out.push_back(MakeFinding(
           Reason::kGateNoSsdMechanismSignal, leg.run_id, replay->name,
           t.matched_tokens.available()
-              ? fmt::format("{} matched tokens, more than {:g} are required", *t.matched_tokens, options.min_matched_tokens)
+              ? fmt::format("{} matched tokens, more than {:g} are required", *t.matched_tokens,
+                            options.min_matched_tokens)
               : "matched tokens are required and unavailable: " + t.matched_tokens.reason()));
     }
   }
@@ -118,11 +128,13 @@ Findings CheckB1Off(const LegEvidence& leg, const GateOptions& options) {
   if (leg.tier != TierMode::kB1) return {};
   Findings out;
   const auto find = [&](std::string phase, std::string detail) {
-    out.push_back(MakeFinding(Reason::kB1DiskTierNotDisabled, leg.run_id, std::move(phase), std::move(detail)));
+    out.push_back(MakeFinding(Reason::kB1DiskTierNotDisabled, leg.run_id, std::move(phase),
+                              std::move(detail)));
   };
   const WorkerReadback& w = leg.worker;
   if (!w.disk_cache_gb.available()) {
-    find("", "the configured SSD size could not be read back from the worker: " + w.disk_cache_gb.reason());
+    find("", "the configured SSD size could not be read back from the worker: " +
+                 w.disk_cache_gb.reason());
   } else if (*w.disk_cache_gb > 0) {
     find("", fmt::format("the worker has an SSD tier of {:g} GB configured", *w.disk_cache_gb));
   }
@@ -130,20 +142,25 @@ Findings CheckB1Off(const LegEvidence& leg, const GateOptions& options) {
     find("", fmt::format("the worker has {} blocks on its SSD tier", *w.disk_blocks));
   }
   if (!w.open_files_under_cache_dir.available()) {
-    find("", "open files under the cache directory are unknown: " + w.open_files_under_cache_dir.reason());
+    find("", "open files under the cache directory are unknown: " +
+                 w.open_files_under_cache_dir.reason());
   } else if (*w.open_files_under_cache_dir > 0) {
-    find("", fmt::format("the worker holds {} open files under the cache directory", *w.open_files_under_cache_dir));
+    find("", fmt::format("the worker holds {} open files under the cache directory",
+                         *w.open_files_under_cache_dir));
   }
   for (const PhaseEvidence& phase : leg.phases) {
     const auto read = phase.tiers.onboard_g3_to_g1_blocks;
     const auto written = BlocksWritten(phase.tiers);
     if (!read.available() || !written.available()) {
-      find(phase.name, "disk counters are unavailable: " + (read.available() ? written : read).reason());
+      find(phase.name,
+           "disk counters are unavailable: " + (read.available() ? written : read).reason());
     } else if (*read > 0 || *written > 0) {
-      find(phase.name, fmt::format("{} blocks came from the SSD and {} went there", *read, *written));
+      find(phase.name,
+           fmt::format("{} blocks came from the SSD and {} went there", *read, *written));
     }
     if (phase.name.rfind("replay", 0) != 0) continue;
-    for (const auto& [verb, bytes] : {std::pair{"read", phase.io.WitnessRead()}, {"wrote", phase.io.WitnessWrite()}}) {
+    for (const auto& [verb, bytes] :
+         {std::pair{"read", phase.io.WitnessRead()}, {"wrote", phase.io.WitnessWrite()}}) {
       if (!bytes.available()) {
         find(phase.name, fmt::format("what the worker {} is unknown: {}", verb, bytes.reason()));
       } else if (*bytes > options.b1_io_threshold) {
@@ -159,13 +176,18 @@ Findings CheckB1Off(const LegEvidence& leg, const GateOptions& options) {
 Findings CheckWitnesses(const LegEvidence& leg) {
   if (!KvbmEnabled(leg.tier)) return {};
   if (leg.block_bytes == 0) {
-    return {MakeFinding(Reason::kWitnessUnavailable, leg.run_id, "", "the bytes of a block are not known")};
+    return {MakeFinding(Reason::kWitnessUnavailable, leg.run_id, "",
+                        "the bytes of a block are not known")};
   }
   Findings out;
   for (const PhaseEvidence& phase : leg.phases) {
-    Judge({"read", phase.tiers.onboard_g3_to_g1_blocks, phase.io.WitnessRead(), phase.io.process_rchar}, leg, phase, out);
-    // Writes that end in the page cache are counted by the kernel when the page is dirtied, so `asked` cannot excuse them.
-    Judge({"wrote", BlocksWritten(phase.tiers), phase.io.WitnessWrite(), Reading<Bytes>::Unavailable("not for writes")},
+    Judge({"read", phase.tiers.onboard_g3_to_g1_blocks, phase.io.WitnessRead(),
+           phase.io.process_rchar},
+          leg, phase, out);
+    // Writes that end in the page cache are counted by the kernel when the page is dirtied, so
+    // `asked` cannot excuse them.
+    Judge({"wrote", BlocksWritten(phase.tiers), phase.io.WitnessWrite(),
+           Reading<Bytes>::Unavailable("not for writes")},
           leg, phase, out);
   }
   return out;
@@ -177,8 +199,9 @@ Findings CheckMetrics(const LegEvidence& leg) {
   for (const PhaseEvidence& phase : leg.phases) {
     const TierTraffic& t = phase.tiers;
     if (t.counter_reset || phase.io.counter_reset) {
-      out.push_back(MakeFinding(Reason::kCounterReset, leg.run_id, phase.name,
-                                t.counter_reset ? "an engine counter went backwards" : "an I/O counter went backwards"));
+      out.push_back(MakeFinding(
+          Reason::kCounterReset, leg.run_id, phase.name,
+          t.counter_reset ? "an engine counter went backwards" : "an I/O counter went backwards"));
     }
     std::string missing;
     std::string why;
@@ -192,7 +215,8 @@ Findings CheckMetrics(const LegEvidence& leg) {
     look("disk onboards", t.onboard_g3_to_g1_blocks);
     look("disk offloads", BlocksWritten(t));
     if (!missing.empty()) {
-      out.push_back(MakeFinding(Reason::kMetricsUnavailable, leg.run_id, phase.name, missing + ": " + why));
+      out.push_back(
+          MakeFinding(Reason::kMetricsUnavailable, leg.run_id, phase.name, missing + ": " + why));
     }
   }
   return out;
@@ -205,17 +229,21 @@ Findings CheckExpectedHits(const LegEvidence& leg) {
     if (!phase.expected) continue;
     const ExpectedHits& e = *phase.expected;
     std::string off;
-    const auto compare = [&](const char* what, const Reading<std::uint64_t>& got, ExpectedHits::Range want) {
+    const auto compare = [&](const char* what, const Reading<std::uint64_t>& got,
+                             ExpectedHits::Range want) {
       if (!got.available() || want.Contains(*got)) return;
-      off += fmt::format("{}{} {} instead of {}", off.empty() ? "" : ", ", what, *got, RangeText(want));
+      off += fmt::format("{}{} {} instead of {}", off.empty() ? "" : ", ", what, *got,
+                         RangeText(want));
     };
     const auto tokens = static_cast<std::uint64_t>(std::max(0, leg.block_tokens));
     compare("blocks from host", phase.tiers.onboard_g2_to_g1_blocks, e.g2_blocks);
     compare("blocks from disk", phase.tiers.onboard_g3_to_g1_blocks, e.g3_blocks);
     compare("matched tokens", phase.tiers.matched_tokens,
-            {(e.g2_blocks.low + e.g3_blocks.low) * tokens, (e.g2_blocks.high + e.g3_blocks.high) * tokens});
+            {(e.g2_blocks.low + e.g3_blocks.low) * tokens,
+             (e.g2_blocks.high + e.g3_blocks.high) * tokens});
     compare("blocks written to disk", BlocksWritten(phase.tiers), e.offload_g2_to_g3_blocks);
-    if (!off.empty()) out.push_back(MakeFinding(Reason::kExpectedHitsMismatch, leg.run_id, phase.name, off));
+    if (!off.empty())
+      out.push_back(MakeFinding(Reason::kExpectedHitsMismatch, leg.run_id, phase.name, off));
   }
   return out;
 }
@@ -224,22 +252,25 @@ Findings CheckReuse(const LegEvidence& leg) {
   Findings out;
   const auto signal = [&](const PhaseEvidence* phase) {
     if (phase == nullptr) return false;
-    const bool kvbm = KvbmEnabled(leg.tier) && phase->tiers.matched_tokens.available() && *phase->tiers.matched_tokens > 0;
+    const bool kvbm = KvbmEnabled(leg.tier) && phase->tiers.matched_tokens.available() &&
+                      *phase->tiers.matched_tokens > 0;
     return kvbm || CachedTokens(leg, phase->name).value_or(0) > 0;
   };
   const auto text = [&](const PhaseEvidence* phase, const char* name) {
     if (phase == nullptr) return fmt::format("{} did not run", name);
     const auto cached = CachedTokens(leg, name);
     return fmt::format("{}: matched tokens {}, cached tokens {}, tier {}", name,
-                       phase->tiers.matched_tokens.available() ? std::to_string(*phase->tiers.matched_tokens)
-                                                               : "unavailable",
+                       phase->tiers.matched_tokens.available()
+                           ? std::to_string(*phase->tiers.matched_tokens)
+                           : "unavailable",
                        cached ? std::to_string(*cached) : "not sent", AnsweringTier(leg, *phase));
   };
   const PhaseEvidence* first = leg.FindPhase("reuse_1");
   const PhaseEvidence* second = leg.FindPhase("reuse_2");
   const PhaseEvidence* third = leg.FindPhase("reuse_3");
   if (signal(first)) {
-    out.push_back(MakeFinding(Reason::kReuseContaminated, leg.run_id, "reuse_1", text(first, "reuse_1")));
+    out.push_back(
+        MakeFinding(Reason::kReuseContaminated, leg.run_id, "reuse_1", text(first, "reuse_1")));
   }
   if (!signal(second) && !signal(third)) {
     out.push_back(MakeFinding(Reason::kReuseAbsent, leg.run_id, "",

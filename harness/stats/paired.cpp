@@ -133,9 +133,10 @@ std::optional<SignFlip> SignFlipTest(std::span<const double> d, std::uint64_t se
   return result;
 }
 
-std::optional<CrossOver> AnalyzeCrossOver(std::span<const double> d_ab, std::span<const double> d_ba,
-                                          std::span<const double> totals_ab, std::span<const double> totals_ba,
-                                          double level) {
+std::optional<CrossOver> AnalyzeCrossOver(std::span<const double> d_ab,
+                                          std::span<const double> d_ba,
+                                          std::span<const double> totals_ab,
+                                          std::span<const double> totals_ba, double level) {
   if (d_ab.empty() || d_ba.empty() || d_ab.size() + d_ba.size() < 3) return std::nullopt;
   CrossOver c;
   c.n_ab = d_ab.size();
@@ -143,15 +144,16 @@ std::optional<CrossOver> AnalyzeCrossOver(std::span<const double> d_ab, std::spa
   const auto n1 = static_cast<double>(c.n_ab);
   const auto n2 = static_cast<double>(c.n_ba);
   const double df = n1 + n2 - 2;
-  const double spread = std::sqrt((SquaredDeviations(d_ab) + SquaredDeviations(d_ba)) / df * (1 / n1 + 1 / n2));
+  const double spread =
+      std::sqrt((SquaredDeviations(d_ab) + SquaredDeviations(d_ba)) / df * (1 / n1 + 1 / n2));
   const double ab = Mean(d_ab);
   const double ba = Mean(d_ba);
   c.treatment = MakeTEstimate((ab + ba) / 2, spread / 2, df, level);
   c.period = MakeTEstimate((ab - ba) / 2, spread / 2, df, level);
   if (totals_ab.size() == d_ab.size() && totals_ba.size() == d_ba.size()) {
     const double sums = (SquaredDeviations(totals_ab) + SquaredDeviations(totals_ba)) / df;
-    c.carry_over =
-        MakeTEstimate(Mean(totals_ab) - Mean(totals_ba), std::sqrt(sums * (1 / n1 + 1 / n2)), df, level);
+    c.carry_over = MakeTEstimate(Mean(totals_ab) - Mean(totals_ba),
+                                 std::sqrt(sums * (1 / n1 + 1 / n2)), df, level);
   }
   return c;
 }
@@ -168,7 +170,8 @@ Tost TestEquivalence(Interval one_minus_two_alpha, double margin) {
 std::vector<double> HolmAdjust(std::span<const double> p) {
   std::vector<std::size_t> order(p.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
   std::vector<double> adjusted(p.size());
   double running = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -189,7 +192,8 @@ double MinDetectableEffect(double sd, std::size_t n, double alpha, double power)
     const boost::math::non_central_t_distribution<double> dist(df, effect * std::sqrt(pairs));
     return boost::math::cdf(boost::math::complement(dist, critical));
   };
-  double high = (critical + StudentQuantile(power, df)) / std::sqrt(pairs);  // the usual approximation, a little low
+  double high = (critical + StudentQuantile(power, df)) /
+                std::sqrt(pairs);  // the usual approximation, a little low
   double low = high / 2;
   while (power_at(high) < power && high < 1e6) high *= 1.25;
   while (high - low > 1e-5 * high) {

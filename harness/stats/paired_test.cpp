@@ -39,8 +39,8 @@ TEST(HodgesLehmann, RanksAndLevelsOfTheTable) {
     double level;
     bool reaches;
   };
-  const std::vector<Row> table{{4, 1, 0.875, false}, {5, 1, 0.9375, false}, {6, 1, 0.969, true},
-                               {7, 3, 0.953, true},  {8, 4, 0.961, true},   {10, 9, 0.951, true},
+  const std::vector<Row> table{{4, 1, 0.875, false},  {5, 1, 0.9375, false}, {6, 1, 0.969, true},
+                               {7, 3, 0.953, true},   {8, 4, 0.961, true},   {10, 9, 0.951, true},
                                {12, 14, 0.958, true}, {16, 30, 0.956, true}, {20, 53, 0.952, true}};
   for (const Row& row : table) {
     std::vector<double> d(row.n);
@@ -65,8 +65,12 @@ TEST(HodgesLehmann, OneWildPairHardlyMovesIt) {
 }
 
 TEST(SignFlip, SmallestPOfTheTable) {
-  for (const auto& [n, p] : std::vector<std::pair<std::size_t, double>>{
-           {4, 0.125}, {5, 0.0625}, {6, 0.03125}, {7, 0.015625}, {8, 0.0078125}, {12, 0.00048828125}}) {
+  for (const auto& [n, p] : std::vector<std::pair<std::size_t, double>>{{4, 0.125},
+                                                                        {5, 0.0625},
+                                                                        {6, 0.03125},
+                                                                        {7, 0.015625},
+                                                                        {8, 0.0078125},
+                                                                        {12, 0.00048828125}}) {
     const auto test = SignFlipTest(std::vector<double>(n, 0.3));
     EXPECT_DOUBLE_EQ(test->p, p) << n;
     EXPECT_TRUE(test->exact);
@@ -99,7 +103,8 @@ TEST(SignFlip, TwentyPairsAreStillExactAndMoreAreSeeded) {
 }
 
 TEST(CrossOver, HandComputed) {
-  // AB {1,2,3}, BA {4,5,6}: treatment (2+5)/2, period (2-5)/2, pooled variance 1, SE = 0.5 sqrt(2/3), df 4.
+  // AB {1,2,3}, BA {4,5,6}: treatment (2+5)/2, period (2-5)/2, pooled variance 1, SE = 0.5
+  // sqrt(2/3), df 4.
   const auto c = AnalyzeCrossOver(std::vector<double>{1, 2, 3}, std::vector<double>{4, 5, 6});
   EXPECT_DOUBLE_EQ(c->treatment.estimate, 3.5);
   EXPECT_DOUBLE_EQ(c->period.estimate, -1.5);
@@ -112,7 +117,8 @@ TEST(CrossOver, HandComputed) {
 
 TEST(CrossOver, PeriodEffectIsTakenOutOfTheTreatment) {
   // Second place costs 2 whatever runs there; the treatment is 1.
-  const auto c = AnalyzeCrossOver(std::vector<double>{3, 3.1, 2.9}, std::vector<double>{-1, -1.1, -0.9});
+  const auto c =
+      AnalyzeCrossOver(std::vector<double>{3, 3.1, 2.9}, std::vector<double>{-1, -1.1, -0.9});
   EXPECT_NEAR(c->treatment.estimate, 1, 1e-12);
   EXPECT_NEAR(c->period.estimate, 2, 1e-12);
   EXPECT_LT(c->period.p, 0.001);
@@ -145,22 +151,30 @@ TEST(Equivalence, NeedsTheWholeIntervalInside) {
 }
 
 TEST(Holm, HandComputed) {
-  EXPECT_THAT(HolmAdjust(std::vector<double>{0.04, 0.01, 0.03}),
-              ElementsAre(DoubleNear(0.06, 1e-12), DoubleNear(0.03, 1e-12), DoubleNear(0.06, 1e-12)));
+  EXPECT_THAT(
+      HolmAdjust(std::vector<double>{0.04, 0.01, 0.03}),
+      ElementsAre(DoubleNear(0.06, 1e-12), DoubleNear(0.03, 1e-12), DoubleNear(0.06, 1e-12)));
   EXPECT_THAT(HolmAdjust(std::vector<double>{0.9, 0.8}), ElementsAre(DoubleEq(1), DoubleEq(1)));
   EXPECT_TRUE(HolmAdjust({}).empty());
 }
 
 TEST(DetectableEffect, TableOfTheMethod) {
-  for (const auto& [n, mde] : std::vector<std::pair<std::size_t, double>>{
-           {4, 2.12}, {5, 1.68}, {6, 1.44}, {8, 1.16}, {10, 1.00}, {12, 0.89}, {16, 0.75}, {20, 0.66}}) {
+  for (const auto& [n, mde] : std::vector<std::pair<std::size_t, double>>{{4, 2.12},
+                                                                          {5, 1.68},
+                                                                          {6, 1.44},
+                                                                          {8, 1.16},
+                                                                          {10, 1.00},
+                                                                          {12, 0.89},
+                                                                          {16, 0.75},
+                                                                          {20, 0.66}}) {
     EXPECT_NEAR(MinDetectableEffect(1, n), mde, 0.009) << n;
   }
   EXPECT_NEAR(MinDetectableEffect(0.06, 8), 0.06 * 1.16, 5e-4);
   EXPECT_DOUBLE_EQ(MinDetectableEffect(0, 8), 0);
 }
 
-// ---- behaviour over simulated experiments -----------------------------------------------------------------------
+// ---- behaviour over simulated experiments
+// -----------------------------------------------------------------------
 
 constexpr int kSeeds = 2000;
 

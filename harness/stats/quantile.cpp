@@ -26,7 +26,8 @@ class BinomialTable {
     first_ = mean > reach ? static_cast<std::size_t>(mean - reach) : 0;
     const std::size_t last = std::min(n, static_cast<std::size_t>(mean + reach) + 1);
     const boost::math::binomial_distribution<double> dist(static_cast<double>(n), q);
-    for (std::size_t k = first_; k <= last; ++k) cdf_.push_back(boost::math::cdf(dist, static_cast<double>(k)));
+    for (std::size_t k = first_; k <= last; ++k)
+      cdf_.push_back(boost::math::cdf(dist, static_cast<double>(k)));
   }
   std::size_t first() const { return first_; }
   std::size_t last() const { return first_ + cdf_.size() - 1; }
@@ -41,7 +42,8 @@ class BinomialTable {
   std::vector<double> cdf_;
 };
 
-/// The narrowest [x_(l), x_(u)] with P[l <= Bin(n, q) < u] >= level; among equals the one with the most coverage.
+/// The narrowest [x_(l), x_(u)] with P[l <= Bin(n, q) < u] >= level; among equals the one with the
+/// most coverage.
 std::optional<RankInterval> NarrowestRanks(std::size_t n, double q, double level) {
   const BinomialTable table(n, q);
   std::optional<RankInterval> best;
@@ -75,11 +77,13 @@ std::size_t MinSamplesForQuantile(double q, double level) {
   // The interval min..max misses the quantile when all values lie on one side of it.
   if (q <= 0 || q >= 1) throw DataError(fmt::format("no sample size resolves quantile {}", q));
   std::size_t n = 1;
-  while (1 - std::pow(q, static_cast<double>(n)) - std::pow(1 - q, static_cast<double>(n)) < level) ++n;
+  while (1 - std::pow(q, static_cast<double>(n)) - std::pow(1 - q, static_cast<double>(n)) < level)
+    ++n;
   return n;
 }
 
-std::optional<QuantileEstimate> EstimateQuantile(std::vector<double> sample, double q, double level) {
+std::optional<QuantileEstimate> EstimateQuantile(std::vector<double> sample, double q,
+                                                 double level) {
   if (sample.empty()) return std::nullopt;
   std::sort(sample.begin(), sample.end());
   QuantileEstimate e;
@@ -94,8 +98,12 @@ std::optional<QuantileEstimate> EstimateQuantile(std::vector<double> sample, dou
 }
 
 void to_json(nlohmann::json& j, const QuantileEstimate& e) {
-  j = {{"q", e.q},         {"n", e.n},         {"value", e.value},
-       {"low", nullptr},   {"high", nullptr},  {"level", e.level},
+  j = {{"q", e.q},
+       {"n", e.n},
+       {"value", e.value},
+       {"low", nullptr},
+       {"high", nullptr},
+       {"level", e.level},
        {"resolvable", e.resolvable()}};
   if (e.interval) {
     j["low"] = e.interval->low;
@@ -109,7 +117,8 @@ void from_json(const nlohmann::json& j, QuantileEstimate& e) {
   e.value = j.at("value").get<double>();
   e.level = j.at("level").get<double>();
   e.interval.reset();
-  if (!j.at("low").is_null()) e.interval = Interval{j.at("low").get<double>(), j.at("high").get<double>()};
+  if (!j.at("low").is_null())
+    e.interval = Interval{j.at("low").get<double>(), j.at("high").get<double>()};
 }
 
 std::string NotResolvableText(double q, std::size_t n) {

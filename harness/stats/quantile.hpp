@@ -17,11 +17,12 @@ struct Interval {
   bool Contains(double x) const { return low <= x && x <= high; }
 };
 
-/// Type-7 quantile (linear interpolation at rank (n-1)q, the default of numpy and R) of an ascending, non-empty sample.
+/// Type-7 quantile (linear interpolation at rank (n-1)q, the default of numpy and R) of an
+/// ascending, non-empty sample.
 double SortedQuantile(std::span<const double> ascending, double q);
 
-/// Least sample size at which a two-sided distribution-free interval of this level exists for quantile q:
-/// 1 - q^n - (1-q)^n >= level. At 95 %: 6 for the median, 59 for p95, 299 for p99.
+/// Least sample size at which a two-sided distribution-free interval of this level exists for
+/// quantile q: 1 - q^n - (1-q)^n >= level. At 95 %: 6 for the median, 59 for p95, 299 for p99.
 std::size_t MinSamplesForQuantile(double q, double level = 0.95);
 
 /// A quantile with what is known about its precision.
@@ -29,17 +30,21 @@ struct QuantileEstimate {
   double q = 0;
   std::size_t n = 0;
   double value = 0;
-  /// Order-statistic (binomial) interval, the narrowest in ranks that reaches the level; empty when none exists.
+  /// Order-statistic (binomial) interval, the narrowest in ranks that reaches the level; empty when
+  /// none exists.
   std::optional<Interval> interval = std::nullopt;
   double level = 0;  // coverage reached by `interval`; 0 without one
-  /// An interval exists. Decisions refuse a quantile that is not resolvable; the figure itself is still shown.
+  /// An interval exists. Decisions refuse a quantile that is not resolvable; the figure itself is
+  /// still shown.
   bool resolvable() const { return interval.has_value(); }
 };
 
 /// Empty for an empty sample. `sample` needs no order.
-std::optional<QuantileEstimate> EstimateQuantile(std::vector<double> sample, double q, double level = 0.95);
+std::optional<QuantileEstimate> EstimateQuantile(std::vector<double> sample, double q,
+                                                 double level = 0.95);
 
-/// {"q","n","value","low","high","level","resolvable"}; low and high are null when there is no interval.
+/// {"q","n","value","low","high","level","resolvable"}; low and high are null when there is no
+/// interval.
 void to_json(nlohmann::json& j, const QuantileEstimate& e);
 void from_json(const nlohmann::json& j, QuantileEstimate& e);
 

@@ -1,3 +1,5 @@
+#include "harness/stats/quantile.hpp"
+
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -8,7 +10,6 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/rng.hpp"
-#include "harness/stats/quantile.hpp"
 #include "harness/stats/summary.hpp"
 
 namespace kvtier {
@@ -53,7 +54,8 @@ TEST(Quantile, IsResolvableExactlyFromThatSampleSize) {
 }
 
 TEST(Quantile, IntervalIsTheNarrowestInRanks) {
-  // n = 10, median: P[2 <= Bin < 9] = 1 - 22/1024 = 0.9785; one rank narrower reaches 0.9346 at most.
+  // n = 10, median: P[2 <= Bin < 9] = 1 - 22/1024 = 0.9785; one rank narrower reaches 0.9346 at
+  // most.
   const auto median = EstimateQuantile(Ramp(10), 0.5);
   EXPECT_DOUBLE_EQ(median->interval->low, 2);
   EXPECT_DOUBLE_EQ(median->interval->high, 9);
@@ -122,8 +124,9 @@ TEST(Summary, MeanIntervalIsStudents) {
 }
 
 TEST(Summary, StudentQuantilesAreThoseOfTheTables) {
-  const std::vector<std::pair<double, double>> table{{3, 3.182}, {4, 2.776}, {5, 2.571},  {6, 2.447},  {7, 2.365},
-                                                     {9, 2.262}, {11, 2.201}, {15, 2.131}, {19, 2.093}};
+  const std::vector<std::pair<double, double>> table{{3, 3.182},  {4, 2.776},  {5, 2.571},
+                                                     {6, 2.447},  {7, 2.365},  {9, 2.262},
+                                                     {11, 2.201}, {15, 2.131}, {19, 2.093}};
   for (const auto& [df, t] : table) EXPECT_NEAR(StudentQuantile(0.975, df), t, 5e-4) << df;
   EXPECT_NEAR(StudentTwoSidedP(2.570582, 5), 0.05, 1e-6);
   EXPECT_NEAR(StudentTwoSidedP(-2.570582, 5), 0.05, 1e-6);

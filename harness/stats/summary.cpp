@@ -64,7 +64,8 @@ double StudentQuantile(double p, double df) {
 
 double StudentTwoSidedP(double t, double df) {
   if (std::isinf(t)) return 0;
-  return 2 * boost::math::cdf(boost::math::complement(boost::math::students_t_distribution<double>(df), std::abs(t)));
+  return 2 * boost::math::cdf(boost::math::complement(
+                 boost::math::students_t_distribution<double>(df), std::abs(t)));
 }
 
 }  // namespace kvtier

@@ -10,7 +10,8 @@
 
 namespace kvtier {
 
-/// The statistics block of the artifacts: {min,p50,p90,p95,p99,max,mean} and n, in the unit of the sample.
+/// The statistics block of the artifacts: {min,p50,p90,p95,p99,max,mean} and n, in the unit of the
+/// sample.
 struct Summary {
   std::size_t n = 0;
   double min = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0, mean = 0;
