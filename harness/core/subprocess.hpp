@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvtier {
@@ -41,6 +42,8 @@ class Subprocess {
   void Stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
   /// Signal to the child alone.
   void Signal(int signal);
+  /// The child goes on by itself: nothing of it is stopped or reaped any more. Only for `kvtier stack up --detach`.
+  pid_t Release() { return std::exchange(pid_, -1); }
 
  private:
   bool Reap(bool block);
