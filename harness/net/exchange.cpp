@@ -44,19 +44,32 @@ void Fail(CompletionResult& result, Outcome outcome, std::string error) {
   result.error = std::move(error);
 }
 
+std::string_view DefaultText(TransportEnd end) {
+  switch (end) {
+    case TransportEnd::kComplete: return "the answer is complete";
+    case TransportEnd::kClosed: return "the server closed the connection";
+    case TransportEnd::kConnectFailed: return "no connection";
+    case TransportEnd::kTotalTimeout: return "no complete answer in time";
+    case TransportEnd::kStallTimeout: return "the answer stood still";
+    case TransportEnd::kCancelled: return "the run stopped before the answer was complete";
+    case TransportEnd::kNotHttp: return "the answer is not HTTP";
+  }
+  return "";
+}
+
 /// The verdict that the transport alone gives to an answer that is not complete.
 void FailByTransport(CompletionResult& result, const RawExchange& exchange, std::string_view missing) {
-  const auto& why = exchange.transport_error;
+  const std::string why =
+      exchange.transport_error.empty() ? std::string(DefaultText(exchange.end)) : exchange.transport_error;
   switch (exchange.end) {
     case TransportEnd::kTotalTimeout:
     case TransportEnd::kStallTimeout: return Fail(result, Outcome::kTimeout, why);
-    case TransportEnd::kCancelled: return Fail(result, Outcome::kCancelled, why.empty() ? "the run stopped" : why);
+    case TransportEnd::kCancelled: return Fail(result, Outcome::kCancelled, why);
     case TransportEnd::kNotHttp: return Fail(result, Outcome::kStreamError, why);
     case TransportEnd::kConnectFailed: return Fail(result, Outcome::kConnectError, why);
     case TransportEnd::kClosed:
       if (exchange.reads.empty()) {
-        return Fail(result, Outcome::kConnectError,
-                    why.empty() ? "the server closed before the first byte of the answer" : why);
+        return Fail(result, Outcome::kConnectError, why + " before the first byte of the answer");
       }
       break;
     case TransportEnd::kComplete: break;
