@@ -84,7 +84,7 @@ TEST(Effect, FiftyEightRequestsCannotDecideAP95) {
   one_short[3].n_b = 58;
   const Effect e = ComputeEffect(one_short, 0.95, {});
   EXPECT_EQ(e.word, EffectWord::kInconclusive);
-  EXPECT_THAT(Codes(e.findings), ElementsAre("QUANTILE_NOT_RESOLVABLE"));
+  ASSERT_THAT(Codes(e.findings), ElementsAre("QUANTILE_NOT_RESOLVABLE"));
   EXPECT_THAT(e.findings[0].detail, HasSubstr("n=58, needs 59"));
   EXPECT_TRUE(e.hl.has_value());  // the estimate is still shown
 }
