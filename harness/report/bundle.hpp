@@ -37,10 +37,11 @@ inline constexpr const char* kPhaseFolder = "phase_deltas";
 /// Runs of characters outside [A-Za-z0-9._-] become "_", trimmed of "_": the <phase> in file names.
 std::string SanitizePhase(std::string_view phase);
 
-/// run_state.json: says of a killed run that it was killed (state running, its pid gone).
+/// run_state.json: says of a killed run that it was killed (state running, its process gone).
 struct RunState {
   std::string state;  // running, closed, aborted
   std::int64_t pid = 0;
+  std::uint64_t pid_start_ticks = 0;  // a pid is reused, a pid with its start time is not
   std::string started_utc;
   std::string ended_utc;  // empty while running
   std::string reason;     // why it was aborted
@@ -68,7 +69,8 @@ class RunBundleWriter {
  public:
   /// Creates the folder and marks it as running. Throws ConfigError when it holds a run already (RetireAttempt first).
   explicit RunBundleWriter(const std::filesystem::path& run_dir);
-  /// A bundle that is neither closed nor aborted stays `running` with a dead pid: it was killed.
+  /// A bundle that was neither closed nor aborted is marked aborted; of a killed process nothing runs, so its state
+  /// stays `running` with a process that is gone.
   ~RunBundleWriter();
   RunBundleWriter(const RunBundleWriter&) = delete;
   RunBundleWriter& operator=(const RunBundleWriter&) = delete;
@@ -102,8 +104,7 @@ class RunBundleWriter {
   std::optional<RunConfig> config_;
   std::map<std::string, PhaseBoundaries> boundaries_;
   std::unique_ptr<JsonlWriter> requests_, snapshots_;
-  int snapshots_with_metrics_ = 0;
-  int snapshot_count_ = 0;
+  int snapshot_count_ = 0, snapshots_with_metrics_ = 0;
 };
 
 /// Renames a failed attempt's folder to <run_id>.attempt<k> (first free k from 1) and notes the reason in its

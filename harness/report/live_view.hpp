@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "harness/core/clock.hpp"
 #include "harness/core/tier.hpp"

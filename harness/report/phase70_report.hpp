@@ -19,8 +19,8 @@ struct ArmTableRow {
 };
 std::vector<ArmTableRow> ArmTable(const Verdict& verdict, const Phase70Manifest& manifest);
 
-/// "-41.2 % [-44.0, -38.5]" from log-ratios; "not computed" without pairs.
-std::string EffectText(const Effect& effect);
+/// "-41.2 % [-44.0, -38.5]" estimate and interval of the method that decides; "not computed" without pairs.
+std::string EffectText(const Verdict& verdict);
 
 /// ..._report_<ts>.md
 std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis,

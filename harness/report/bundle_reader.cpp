@@ -1,0 +1,155 @@
+#include "harness/report/bundle.hpp"
+
+#include <fmt/format.h>
+
+#include "harness/core/clock.hpp"
+#include "harness/core/error.hpp"
+#include "harness/report/evidence_json.hpp"
+#include "harness/report/process_identity.hpp"
+
+namespace kvtier {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kIncomplete = "run_incomplete";
+
+template <class T>
+T ReadTyped(const fs::path& file) {
+  const json j = ReadVersioned(file);
+  T value;
+  ReadingFrom(file, [&] { j.get_to(value); });
+  return value;
+}
+
+fs::path EvidenceFile(const fs::path& run_dir, const std::string& phase) {
+  return run_dir / bundle_files::kPhaseFolder / ("phase_" + SanitizePhase(phase) + "_evidence.json");
+}
+
+std::vector<RequestRecord> ReadRecords(const fs::path& file) {
+  std::vector<RequestRecord> records;
+  if (!fs::exists(file)) return records;
+  int row_number = 0;
+  for (const auto& row : ReadJsonl(file)) {
+    ++row_number;
+    try {
+      ReadingFrom(file, [&] { records.push_back(RecordFromJson(row)); });
+    } catch (const DataError& e) {
+      throw DataError(fmt::format("{} (row {})", e.what(), row_number));
+    }
+  }
+  return records;
+}
+
+// What a run that never closed left behind: its configuration, what the worker said, and the phases it finished.
+void ReadUnclosed(const fs::path& run_dir, const RunState& state, LegEvidence& leg, std::vector<std::string>& phases) {
+  leg.run_id = run_dir.filename().string();
+  if (fs::exists(run_dir / bundle_files::kConfig)) {
+    const RunConfig config = LoadRunConfig(run_dir);
+    leg.run_id = config.run_id;
+    leg.tier = config.tier;
+    leg.scenario = config.scenario;
+    leg.backend = config.backend;
+    leg.deterministic = config.deterministic;
+    leg.block_bytes = config.block_bytes;
+    leg.block_tokens = config.block_tokens;
+    for (const auto& p : config.phases) phases.push_back(p.name);
+  }
+  if (fs::exists(run_dir / bundle_files::kReadback)) leg.worker = ReadTyped<WorkerReadback>(run_dir / bundle_files::kReadback);
+  leg.models_at_end = Reading<std::uint64_t>::Unavailable("the run did not reach its end");
+  leg.run_valid = false;
+  leg.invalid_reason = kIncomplete;
+  leg.invalid_details = {state.state == "running" ? fmt::format("the run is still going on (pid {})", state.pid)
+                         : state.reason.empty()   ? "the run was " + state.state
+                                                  : "the run was " + state.state + ": " + state.reason};
+}
+
+}  // namespace
+
+void to_json(json& j, const RunState& s) {
+  j = {{"schema_version", kBundleSchemaVersion}, {"state", s.state},     {"pid", s.pid}, {"pid_start_ticks", s.pid_start_ticks},
+       {"started_utc", s.started_utc},           {"ended_utc", s.ended_utc.empty() ? json() : json(s.ended_utc)},
+       {"reason", s.reason}};
+}
+void from_json(const json& j, RunState& s) {
+  j.at("state").get_to(s.state);
+  j.at("pid").get_to(s.pid);
+  j.at("pid_start_ticks").get_to(s.pid_start_ticks);
+  j.at("started_utc").get_to(s.started_utc);
+  s.ended_utc = j.at("ended_utc").is_null() ? "" : j.at("ended_utc").get<std::string>();
+  j.at("reason").get_to(s.reason);
+}
+
+std::optional<RunState> LoadRunState(const fs::path& run_dir) {
+  if (!fs::exists(run_dir / bundle_files::kState)) return std::nullopt;
+  RunState state = ReadTyped<RunState>(run_dir / bundle_files::kState);
+  if (state.state == "running" && !ProcessIdentity{state.pid, state.pid_start_ticks}.Alive()) {
+    state.state = "killed";
+    state.reason = fmt::format("its process {} is gone and the run was never closed", state.pid);
+  }
+  return state;
+}
+
+RunConfig LoadRunConfig(const fs::path& run_dir) { return ReadTyped<RunConfig>(run_dir / bundle_files::kConfig); }
+
+bool IsClosed(const fs::path& run_dir) {
+  const auto state = LoadRunState(run_dir);
+  return state && state->state == "closed";
+}
+
+LegEvidence LoadLeg(const fs::path& run_dir) {
+  const auto state = LoadRunState(run_dir);
+  if (!state) throw DataError(fmt::format("{} is no run folder: {} is missing", run_dir.string(), bundle_files::kState));
+  LegEvidence leg;
+  leg.run_dir = run_dir.string();
+  leg.closed = state->state == "closed";
+  std::vector<std::string> phases;
+  if (leg.closed) {
+    const fs::path file = run_dir / bundle_files::kSummary;
+    const json summary = ReadVersioned(file);
+    ReadingFrom(file, [&] {
+      ReadLegHead(summary.at("leg"), leg);
+      for (const auto& p : summary.at("phase_summaries")) phases.push_back(p.at("phase"));
+    });
+  } else {
+    ReadUnclosed(run_dir, *state, leg, phases);
+  }
+  for (const auto& phase : phases) {
+    const fs::path file = EvidenceFile(run_dir, phase);
+    if (leg.closed || fs::exists(file)) leg.phases.push_back(ReadTyped<PhaseEvidence>(file));
+  }
+  leg.records = ReadRecords(run_dir / bundle_files::kRequests);
+  return leg;
+}
+
+fs::path RetireAttempt(const fs::path& run_dir, const std::string& reason) {
+  if (!fs::exists(run_dir)) return run_dir;
+  fs::path target;
+  for (int k = 1;; ++k) {
+    target = run_dir.string() + ".attempt" + std::to_string(k);
+    if (!fs::exists(target)) break;
+  }
+  WriteJsonAtomic(run_dir / "attempt.json",
+                  {{"schema_version", kBundleSchemaVersion}, {"reason", reason}, {"retired_utc", UtcMillisNow()}});
+  std::error_code error;
+  fs::rename(run_dir, target, error);
+  if (error) throw IoError::FromErrno("set aside", run_dir.string(), error.value());
+  return target;
+}
+
+std::vector<RetiredAttempt> ListAttempts(const fs::path& run_dir) {
+  std::vector<RetiredAttempt> attempts;
+  for (int k = 1;; ++k) {
+    const fs::path path = run_dir.string() + ".attempt" + std::to_string(k);
+    if (!fs::exists(path)) return attempts;
+    std::string reason = "not recorded";
+    if (const fs::path file = path / "attempt.json"; fs::exists(file)) {
+      const json j = ReadVersioned(file);
+      ReadingFrom(file, [&] { j.at("reason").get_to(reason); });
+    }
+    attempts.push_back({path, std::move(reason)});
+  }
+}
+
+}  // namespace kvtier

@@ -1,0 +1,143 @@
+#include "harness/report/schema_check.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include "harness/core/error.hpp"
+#include "harness/core/files.hpp"
+
+namespace kvtier {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+using Adapter = valijson::adapters::NlohmannJsonAdapter;
+
+std::unique_ptr<valijson::Schema> LoadSchema(const fs::path& file) {
+  const json document = ReadJson(file);
+  auto schema = std::make_unique<valijson::Schema>();
+  valijson::SchemaParser parser;
+  const Adapter adapter(document);
+  parser.populateSchema(adapter, *schema);
+  return schema;
+}
+
+// The deepest places come first and only a few are kept: a wrong leaf makes every schema around it fail too.
+void Validate(const valijson::Schema& schema, const json& value, const std::string& where, std::vector<std::string>& out) {
+  valijson::Validator validator(valijson::Validator::kStrongTypes);
+  valijson::ValidationResults results;
+  const Adapter adapter(value);
+  if (validator.validate(schema, adapter, &results)) return;
+  std::vector<valijson::ValidationResults::Error> errors;
+  valijson::ValidationResults::Error error;
+  while (results.popError(error)) errors.push_back(error);
+  std::stable_sort(errors.begin(), errors.end(),
+                   [](const auto& a, const auto& b) { return a.context.size() > b.context.size(); });
+  constexpr std::size_t kShown = 6;
+  if (errors.size() > kShown) errors.resize(kShown);
+  for (const auto& e : errors) {
+    std::string path;
+    for (const auto& step : e.context) path += step;
+    out.push_back(fmt::format("{} {}: {}", where, path, e.description));
+  }
+}
+
+struct Known {
+  const char* begin;
+  const char* end;
+  const char* schema;
+};
+// First match wins. A name matches when it starts and ends so.
+constexpr std::array<Known, 26> kKnown{{
+    {"run_state.json", "", "run_state"},
+    {"attempt.json", "", "attempt"},
+    {"config.json", "", "config"},
+    {"manifest.json", "", "manifest"},
+    {"prompts_manifest.jsonl", "", "prompts_manifest_row"},
+    {"request_manifest.jsonl", "", "request_manifest_row"},
+    {"requests.jsonl", "", "requests_row"},
+    {"kvbm_metrics_snapshots.jsonl", "", "kvbm_metrics_snapshot"},
+    {"expected_hits.json", "", "expected_hits"},
+    {"worker_readback.json", "", "worker_readback"},
+    {"summary.json", "", "summary"},
+    {"phase_", "_kvbm_metrics_start.json", "kvbm_metrics_snapshot"},
+    {"phase_", "_kvbm_metrics_end.json", "kvbm_metrics_snapshot"},
+    {"phase_", "_kvbm_metrics_delta.json", "kvbm_metrics_delta"},
+    {"phase_", "_os_io_start.json", "os_io_snapshot"},
+    {"phase_", "_os_io_end.json", "os_io_snapshot"},
+    {"phase_", "_os_io_delta.json", "os_io_delta"},
+    {"phase_", "_evidence.json", "phase_evidence"},
+    {"phase70.json", "", "phase70_current"},
+    {"phase70_rehydrate_pair_repeats_preflight_", ".json", "phase70_preflight"},
+    {"phase70_rehydrate_pair_repeats_manifest_", ".json", "phase70_manifest"},
+    {"phase70_rehydrate_pair_repeats_gate_", ".json", "phase70_gate"},
+    {"phase70_rehydrate_pair_repeats_summary_", ".json", "phase70_summary"},
+    {"phase70_rehydrate_pair_repeats_order_check_", ".json", "phase70_order_check"},
+    {"phase70_rehydrate_pair_repeats_verdict_", ".json", "phase70_verdict"},
+    {"frontend.json", "", "registration_frontend"},
+}};
+
+std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema) {
+  std::vector<std::string> violations;
+  try {
+    if (artifact.extension() == ".jsonl") {
+      int row_number = 0;
+      for (const auto& row : ReadJsonl(artifact)) {
+        Validate(schema, row, fmt::format("{}:{}", artifact.filename().string(), ++row_number), violations);
+      }
+    } else {
+      Validate(schema, ReadJson(artifact), artifact.filename().string(), violations);
+    }
+  } catch (const Error& e) {
+    violations.push_back(e.what());
+  }
+  return violations;
+}
+
+}  // namespace
+
+std::string SchemaFor(const std::string& name) {
+  for (const auto& k : kKnown) {
+    const bool whole = *k.end == '\0';
+    if (whole ? name == k.begin : name.starts_with(k.begin) && name.ends_with(k.end)) return std::string(k.schema) + ".schema.json";
+  }
+  return "";
+}
+
+std::vector<std::string> CheckFile(const fs::path& artifact, const fs::path& schema) {
+  return CheckAgainst(artifact, *LoadSchema(schema));
+}
+
+std::vector<std::string> CheckBundle(const fs::path& folder, const fs::path& schemas) {
+  std::vector<std::string> violations;
+  std::map<std::string, std::unique_ptr<valijson::Schema>> loaded;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const auto extension = entry.path().extension();
+    if (!entry.is_regular_file() || (extension != ".json" && extension != ".jsonl")) continue;
+    const std::string name = SchemaFor(entry.path().filename().string());
+    if (name.empty()) {
+      violations.push_back(entry.path().string() + ": no schema knows this file");
+      continue;
+    }
+    auto& schema = loaded[name];
+    if (!schema) schema = LoadSchema(schemas / name);
+    const auto found = CheckAgainst(entry.path(), *schema);
+    violations.insert(violations.end(), found.begin(), found.end());
+  }
+  std::sort(violations.begin(), violations.end());
+  return violations;
+}
+
+}  // namespace kvtier
