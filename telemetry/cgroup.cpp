@@ -45,18 +45,14 @@ std::string CgroupPath(std::string_view text, std::string_view controller) {
   ForEachLine(text, [&](std::string_view line) {
     // "4:blkio,memory:/path"; the v2 line is "0::/path".
     const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
-    if (second == std::string_view::npos || !path.empty()) return;
-    std::string_view names = line.substr(first + 1, second - first - 1);
-    if (controller.empty()) {
-      if (names.empty() && line.substr(0, first) == "0") path = line.substr(second + 1);
-      return;
-    }
-    while (!names.empty()) {
-      const std::string_view name = names.substr(0, names.find(','));
-      if (name == controller) path = line.substr(second + 1);
-      names.remove_prefix(std::min(names.size(), name.size() + 1));
-    }
+    if (first == std::string_view::npos || !path.empty()) return;
+    const std::string_view rest = line.substr(first + 1);
+    const std::size_t second = rest.find(':');
+    if (second == std::string_view::npos) return;
+    const std::string names = fmt::format(",{},", rest.substr(0, second));
+    const bool ours = controller.empty() ? names == ",," && line.substr(0, first) == "0"
+                                         : names.find(fmt::format(",{},", controller)) != std::string::npos;
+    if (ours) path = rest.substr(second + 1);
   });
   return path;
 }

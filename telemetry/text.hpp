@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -12,13 +13,12 @@ namespace kvtier {
 /// Calls `f(line)` for each line, without its newline (and without a carriage return before it).
 template <class F>
 void ForEachLine(std::string_view text, F&& f) {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
     f(line);
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
+    at = end + 1;
   }
 }
 
