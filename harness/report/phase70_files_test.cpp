@@ -156,7 +156,9 @@ TEST(Phase70Files, ThePreflightSaysHowItEnded) {
             State::kFailed);
   EXPECT_EQ(LoadPhase70Preflight(paths).reason_codes.at(0), "PREFLIGHT_NO_MODELS");
   EXPECT_EQ(LoadPhase70Preflight(paths).detail, "no model");
-  EXPECT_EQ(state_of({{"ok", true}, {"decision_grade", false}, {"skipped", true}, {"reason_codes", json::array()}}), State::kSkipped);
+  EXPECT_EQ(state_of({{"created_utc", "u"}, {"ok", true}, {"decision_grade", false}, {"skipped", true}, {"reason_codes", json::array()}}),
+            State::kSkipped);
+  EXPECT_THAT(CheckFile(paths.Preflight(), fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_preflight.schema.json"), IsEmpty());
 }
 
 TEST(Phase70Files, TheCurrentStateComesBackAndABrokenOneIsNamed) {

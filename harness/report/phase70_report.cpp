@@ -17,8 +17,12 @@ std::string Count(const std::optional<double>& v) { return v ? fmt::format("{:.0
 std::string Size(const std::optional<double>& v) {
   return v ? FormatBytes({static_cast<std::uint64_t>(std::max(0.0, *v))}) : "NA";
 }
+// The size of a block is unknown until a stack has said it.
 std::string Tokens(const std::optional<double>& blocks, int block_tokens) {
-  return blocks ? fmt::format("{:.0f}", *blocks * block_tokens) : "NA";
+  return blocks && block_tokens > 0 ? fmt::format("{:.0f}", *blocks * block_tokens) : "NA";
+}
+std::string BlockBytes(const std::optional<double>& blocks, std::uint64_t block_bytes) {
+  return blocks && block_bytes > 0 ? Size(*blocks * static_cast<double>(block_bytes)) : "NA";
 }
 const char* YesNo(bool b) { return b ? "yes" : "no"; }
 
@@ -186,6 +190,7 @@ std::vector<ArmTableRow> ArmTable(const Verdict& v, const Phase70Manifest& m) {
           {"replay end to end p95", Ms(a.e2e_p95_ms), Ms(b.e2e_p95_ms)},
           {"prompt tokens/s", Num(a.prompt_tokens_per_s, 0), Num(b.prompt_tokens_per_s, 0)},
           {"tokens from the host tier", Tokens(a.onboard_host_blocks, m.block_tokens), Tokens(b.onboard_host_blocks, m.block_tokens)},
+          {"bytes from the host tier, engine", BlockBytes(a.onboard_host_blocks, m.block_bytes), BlockBytes(b.onboard_host_blocks, m.block_bytes)},
           {"tokens from the SSD", Tokens(a.onboard_disk_blocks, m.block_tokens), Tokens(b.onboard_disk_blocks, m.block_tokens)},
           {"SSD bytes read, engine", Size(a.disk_read_bytes), Size(b.disk_read_bytes)},
           {"SSD bytes read, system", Size(a.os_read_bytes), Size(b.os_read_bytes)},

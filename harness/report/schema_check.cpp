@@ -60,7 +60,7 @@ struct Known {
   const char* schema;
 };
 // First match wins. A name matches when it starts and ends so.
-constexpr std::array<Known, 26> kKnown{{
+constexpr std::array<Known, 27> kKnown{{
     {"run_state.json", "", "run_state"},
     {"attempt.json", "", "attempt"},
     {"config.json", "", "config"},
@@ -87,6 +87,7 @@ constexpr std::array<Known, 26> kKnown{{
     {"phase70_rehydrate_pair_repeats_order_check_", ".json", "phase70_order_check"},
     {"phase70_rehydrate_pair_repeats_verdict_", ".json", "phase70_verdict"},
     {"frontend.json", "", "registration_frontend"},
+    {"worker-", ".json", "registration_worker"},
 }};
 
 std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema) {
