@@ -1,0 +1,98 @@
+// Phase70: does the SSD tier (B2) change what a user waits for, against the host tier alone (B1)?
+// One case owns the counterbalanced pairs and their order; the gates after it read the finished run from disk. Every gate is a
+// case of its own, so that JUnit says which one failed.
+#include "fixtures/phase70.hpp"
+#include "suites/stack_profile.hpp"
+
+namespace kvtier {
+namespace {
+
+class Phase70 : public ::testing::TestWithParam<StackProfile> {
+ protected:
+  void SetUp() override {
+    profile_ = LoadFor(GetParam());
+    const std::string why_not = WhyNotHere(GetParam(), profile_);
+    KVTIER_REQUIRE_OR_SKIP(GetParam().stack, why_not.empty(), why_not);
+  }
+  FinishedPhase70 Finished() {
+    FinishedPhase70 run = LoadFinishedPhase70(profile_.results_root);
+    RecordVerdict(run.verdict, run.paths.Verdict().string());
+    return run;
+  }
+  /// A gate over every leg of the given tier.
+  template <class Rule>
+  Findings OverLegs(const FinishedPhase70& run, std::initializer_list<TierMode> tiers, Rule rule) {
+    Findings all;
+    int legs = 0;
+    for (const auto& leg : run.legs) {
+      if (std::find(tiers.begin(), tiers.end(), leg.evidence.tier) == tiers.end()) continue;
+      ++legs;
+      for (auto& finding : rule(leg.evidence)) all.push_back(std::move(finding));
+    }
+    EXPECT_GT(legs, 0) << "no leg was measured";
+    RecordFindings(all);
+    return all;
+  }
+  static constexpr std::initializer_list<TierMode> kEveryTier{TierMode::kB0, TierMode::kB1, TierMode::kB2};
+  Profile profile_;
+};
+
+TEST_P(Phase70, Preflight) {
+  const PreflightOutcome preflight = StartPhase70(profile_);
+  EXPECT_NE(preflight.state, PreflightOutcome::State::kFailed) << preflight.detail;
+}
+
+TEST_P(Phase70, PairedExperiment) {
+  const Verdict verdict = RunPhase70(profile_);
+  const FinishedPhase70 run = Finished();
+  EXPECT_FALSE(run.legs.empty()) << "no leg left a bundle";
+  EXPECT_EQ(verdict.summary_rows, static_cast<int>(run.legs.size()));
+}
+
+TEST_P(Phase70, GateRunValid) {
+  const auto run = Finished();
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, [&](const LegEvidence& leg) { return CheckRunValid(leg, run.manifest.setup.gates); })));
+  EXPECT_TRUE(run.verdict.run_valid) << FindingsText(run.verdict.findings);
+}
+
+TEST_P(Phase70, GateMechanism) {
+  const auto run = Finished();
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB2}, [&](const LegEvidence& leg) { return CheckMechanism(leg, run.manifest.setup.gates); })));
+}
+
+TEST_P(Phase70, GateB1Off) {
+  const auto run = Finished();
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB1}, [&](const LegEvidence& leg) { return CheckB1Off(leg, run.manifest.setup.gates); })));
+}
+
+TEST_P(Phase70, GateAnswersEqual) {
+  const auto run = Finished();
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, CheckAnswers)));
+  EXPECT_EQ(run.verdict.answers_mismatched, 0U);
+  EXPECT_TRUE(run.verdict.answers_equal);
+}
+
+TEST_P(Phase70, GateWitnessesAgree) {
+  const auto run = Finished();
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, CheckWitnesses)));
+}
+
+TEST_P(Phase70, GateOrder) {
+  const auto run = Finished();
+  EXPECT_FALSE(run.verdict.order_effect_suspect) << "the second place in a pair differs from the first; see " << run.paths.OrderCheck();
+}
+
+// Any word is a result. The gate fails only where no effect could be computed, or where KVTIER_EXPECT names other words.
+TEST_P(Phase70, GateEffect) {
+  const auto run = Finished();
+  ASSERT_TRUE(run.verdict.effect.Computed()) << FindingsText(run.verdict.findings);
+  const std::string word(EffectWordName(run.verdict.effect.word));
+  EXPECT_TRUE(WordIsExpected(word)) << "KVTIER_EXPECT does not list " << word;
+}
+
+INSTANTIATE_TEST_SUITE_P(Phase70_B1B2_reference, Phase70, ::testing::Values(kReference), ProfileName);
+INSTANTIATE_TEST_SUITE_P(Phase70_B1B2_spark, Phase70, ::testing::Values(kSpark), ProfileName);
+INSTANTIATE_TEST_SUITE_P(QuickPhase70_B1B2_reference, Phase70, ::testing::Values(kQuick), ProfileName);
+
+}  // namespace
+}  // namespace kvtier
