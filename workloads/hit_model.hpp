@@ -1,12 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <map>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "harness/judge/evidence.hpp"
 #include "harness/load/plan.hpp"
+#include "workloads/block_stream.hpp"
 
 /// Which block of which request must come from which tier: computed from the plan alone, before the run, and written
 /// without a look at the engine's code. What both sides agree on is the rules below.
@@ -35,16 +34,6 @@ struct TierPools {
   int block_tokens = 32;
   bool disk_offload_filter = true;
 };
-
-using BlockHash = std::uint64_t;
-/// XXH3-64 of "{}": the salt of a request without adapter and cache salt.
-inline constexpr std::uint64_t kNoAdapterSalt = 1389868326933519382ULL;
-
-/// Chained identities of the complete blocks of `tokens`.
-std::vector<BlockHash> BlockChain(std::span<const std::uint32_t> tokens, int block_tokens,
-                                  std::uint64_t salt = kNoAdapterSalt);
-/// Token ids that the byte-level stack sees for a request: its own, or those of its text.
-std::vector<std::uint32_t> TokensOf(const PlannedRequest& request);
 
 /// Expected block hits by phase name, from a cold stack, for a plan whose phases run one after the other with a barrier
 /// between them and whose requests all succeed.

@@ -60,7 +60,7 @@ struct TraceOptions {
   int max_output_tokens = 128;  // cap after scaling; at least 1 is asked for
   /// Prompt plus output of a request must stay within this (`max_num_tokens` of the stack).
   int max_request_tokens = 8192;
-  /// Timestamps are divided by it. 0: no arrival times, closed loop.
+  /// Timestamps are divided by it; at least 0.1. 0: no arrival times, closed loop.
   double speedup = 1;
   int concurrency = 1;  // 1 keeps the expected hits exact
   bool ignore_eos = true;
@@ -76,7 +76,7 @@ struct TracePlan {
 };
 
 /// Token-id prompts of printable bytes. A hash id stands for the same tokens wherever it occurs; the tokens of a last,
-/// partial trace block are the request's own and never fill an engine block's worth of shared identity. Throws
+/// partial trace block are the request's own, so it is never shared. Throws
 /// ConfigError naming the option that is out of range, also when no request remains.
 TracePlan PlanFromTrace(const std::vector<TraceRequest>& trace, const TraceOptions& options);
 
