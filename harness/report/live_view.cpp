@@ -108,10 +108,7 @@ void LiveView::Update(const LiveState& state) {
   const MonoNs now = options_.now();
   const std::string key = Where(state) + "/" + state.phase;
   const bool changed = key != phase_key_;
-  if (changed) {
-    phase_key_ = key;
-    phase_began_ = now;
-  }
+  if (changed) phase_key_ = key;
   if (!options_.terminal || (!changed && last_ && now - *last_ < kSecond)) return;
   last_ = now;
   ClearLine();
@@ -119,11 +116,9 @@ void LiveView::Update(const LiveState& state) {
   line_open_ = true;
 }
 
-void LiveView::PhaseEnd(const LiveState& state) {
-  const double seconds = phase_began_ ? static_cast<double>(options_.now() - *phase_began_) / 1e9 : 0;
+void LiveView::PhaseEnd(const LiveState& state, double seconds) {
   Line(RenderPhaseEnd(state, seconds));
   phase_key_.clear();
-  phase_began_.reset();
   last_.reset();
 }
 

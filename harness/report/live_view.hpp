@@ -46,8 +46,8 @@ class LiveView {
 
   /// Cheap: renders only when a second has passed or the phase changed.
   void Update(const LiveState& state);
-  /// Ends a phase: its line stays.
-  void PhaseEnd(const LiveState& state);
+  /// Ends a phase that took `seconds`: its line stays.
+  void PhaseEnd(const LiveState& state, double seconds);
   /// A line of its own that stays.
   void Line(const std::string& text);
 
@@ -55,7 +55,6 @@ class LiveView {
   void ClearLine();
   Options options_;
   std::optional<MonoNs> last_;
-  std::optional<MonoNs> phase_began_;
   std::string phase_key_;
   bool line_open_ = false;
 };

@@ -213,6 +213,7 @@ Phase70Analysis FixedAnalysis() {
   v.setup = Manifest().setup;
   v.setup.planned_pairs = v.pairs_planned = v.pairs_complete = 8;
   v.run_valid = v.decision_grade = v.b1_off = v.answers_equal = v.witnesses_agree = v.ssd_rehydrate_signal_present = true;
+  v.order_effect_insufficient_pairs = false;
   v.grade = Grade::kB;
   v.preflight = "passed";
   v.answers_compared = 960;
@@ -256,6 +257,16 @@ TEST(Phase70Report, IsTheGoldenText) {
   const std::string text = RenderPhase70Report(m, FixedAnalysis(), {"results", kTs});
   EXPECT_EQ(text, Golden("phase70_report.md", text));
   EXPECT_THAT(text, HasSubstr("mechanism mode (disk-offload filter off)"));
+}
+
+TEST(EffectText, AnIntervalThatMissesItsLevelSaysSo) {
+  Verdict v = FixedAnalysis().verdict;
+  EXPECT_EQ(EffectText(v), "-75.3 % [-77.7 %, -72.7 %]");
+  v.effect.hl->level = 0.5;
+  v.effect.hl->reaches = false;
+  EXPECT_EQ(EffectText(v), "-75.3 % [-77.7 %, -72.7 %] (an interval of 50 % only: too few pairs)");
+  v.effect.pairs_used = 12;  // from here the t interval decides
+  EXPECT_EQ(EffectText(v), "-75.6 % [-76.8 %, -74.3 %]");
 }
 
 TEST(ClosingSummary, IsTheGoldenText) {

@@ -86,16 +86,17 @@ std::string EffectSection(const Verdict& v) {
   out += fmt::format("ln({}/{}) of {}, over {} pairs; below zero {} is faster.\n\n", TierName(v.setup.mode_b), TierName(v.setup.mode_a),
                      e.primary_metric, e.pairs_used, TierName(v.setup.mode_b));
   std::vector<std::vector<std::string>> rows;
-  const auto add = [&rows](const char* what, double estimate, Interval i, const std::string& p) {
-    rows.push_back({what, Pct(estimate), fmt::format("[{}, {}]", Pct(i.low), Pct(i.high)), p});
+  const auto add = [&rows](const char* what, double estimate, Interval i, double level, const std::string& p) {
+    rows.push_back({what, Pct(estimate), fmt::format("[{}, {}]", Pct(i.low), Pct(i.high)), fmt::format("{:.1f} %", 100 * level), p});
   };
+  const double t_level = 1 - e.alpha;
   if (e.hl) {
-    add("Hodges-Lehmann", e.hl->estimate, e.hl->interval,
+    add("Hodges-Lehmann", e.hl->estimate, e.hl->interval, e.hl->level,
         e.sign_flip ? fmt::format("{:.4f} (sign-flip{})", e.sign_flip->p, e.sign_flip->exact ? ", exact" : "") : "NA");
   }
-  if (e.treatment) add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, fmt::format("{:.4f}", e.treatment->p));
-  if (e.period) add("Period (order check of record)", e.period->estimate, e.period->interval, fmt::format("{:.4f}", e.period->p));
-  out += MarkdownTable({"estimate", "effect", "95 % interval", "p"}, rows);
+  if (e.treatment) add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, t_level, fmt::format("{:.4f}", e.treatment->p));
+  if (e.period) add("Period (order check of record)", e.period->estimate, e.period->interval, t_level, fmt::format("{:.4f}", e.period->p));
+  out += MarkdownTable({"estimate", "effect", "interval", "level", "p"}, rows);
   if (e.tost) {
     out += fmt::format("\n90 % interval [{}, {}]: {} within the margin of {} %.\n", Pct(e.tost->interval.low), Pct(e.tost->interval.high),
                        e.tost->equivalent ? "equivalent" : "not shown to be equivalent", e.margin_pct);
@@ -151,7 +152,7 @@ std::string GateSection(const Verdict& v) {
                                            {"B1 is off", YesNo(v.b1_off)},
                                            {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal), v.answers_compared, v.answers_mismatched)},
                                            {"witnesses agree", YesNo(v.witnesses_agree)},
-                                           {"no order effect", YesNo(!v.order_effect_suspect)},
+                                           {"no order effect", v.order_effect_insufficient_pairs ? "not examined: too few pairs" : YesNo(!v.order_effect_suspect)},
                                            {"decision grade", YesNo(v.decision_grade)}}) +
          "\n";
 }
@@ -160,12 +161,15 @@ std::string GateSection(const Verdict& v) {
 
 std::string EffectText(const Verdict& verdict) {
   const Effect& effect = verdict.effect;
-  const auto interval = effect.Deciding(verdict.setup.effect.t_from_pairs);
+  auto interval = effect.Deciding(verdict.setup.effect.t_from_pairs);
+  // Too few pairs decide nothing; what they show is still shown, with the level that they reach.
+  if (!interval && effect.hl) interval = effect.hl->interval;
   if (!effect.Computed() || !interval) return "not computed";
-  // The estimate beside the interval that decides: HL with few pairs, the treatment estimate with many.
   const bool by_hl = effect.hl && interval->low == effect.hl->interval.low && interval->high == effect.hl->interval.high;
   const double estimate = by_hl || !effect.treatment ? effect.hl->estimate : effect.treatment->estimate;
-  return fmt::format("{} [{}, {}]", Pct(estimate), Pct(interval->low), Pct(interval->high));
+  const double level = by_hl ? effect.hl->level : 1 - effect.alpha;
+  return fmt::format("{} [{}, {}]{}", Pct(estimate), Pct(interval->low), Pct(interval->high),
+                     level < 1 - effect.alpha - 1e-9 ? fmt::format(" (an interval of {:.0f} % only: too few pairs)", 100 * level) : "");
 }
 
 std::string VerdictSentence(const Verdict& v, const Phase70Manifest& m) {

@@ -79,12 +79,15 @@ std::string Platform(const RunConfig& config) {
   return out + MarkdownTable({"what", "value"}, rows) + "\n";
 }
 
+// A tier that exists may have been asked for by its number of blocks instead.
+std::string AskedGb(bool tier_exists, double gb) { return tier_exists && gb == 0 ? "sized in blocks" : fmt::format("{}", gb); }
+
 std::string KvConfiguration(const LegEvidence& leg, const RunConfig& config) {
   const auto& w = leg.worker;
   std::string out = "## KV Configuration\n\n";
   out += MarkdownTable({"what", "asked for", "read back from the worker"},
-                       {{"host tier (GB)", fmt::format("{}", config.kv_mode.cpu_cache_gb), Text(w.cpu_cache_gb)},
-                        {"disk tier (GB)", fmt::format("{}", config.kv_mode.disk_cache_gb), Text(w.disk_cache_gb)},
+                       {{"host tier (GB)", AskedGb(KvbmEnabled(leg.tier), config.kv_mode.cpu_cache_gb), Text(w.cpu_cache_gb)},
+                        {"disk tier (GB)", AskedGb(HasDiskTier(leg.tier), config.kv_mode.disk_cache_gb), Text(w.disk_cache_gb)},
                         {"device blocks", "", Text(w.device_blocks)},
                         {"host blocks", "", Text(w.host_blocks)},
                         {"disk blocks", "", Text(w.disk_blocks)},
