@@ -1,6 +1,6 @@
 #include "telemetry/cgroup.hpp"
 
-#include <array>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -38,6 +38,12 @@ std::vector<Candidate> Candidates(const std::string& membership, const OsRoots& 
   return candidates;
 }
 
+// A kernel may have the file and account nothing in it (the root group of v1 says "Total 0" whatever happens), so no
+// line is not the same as no I/O.
+std::string NoLine(const std::string& device) {
+  return fmt::format("the control group has no figures for device {}: it did no I/O there, or none is accounted", device);
+}
+
 }  // namespace
 
 std::string CgroupPath(std::string_view text, std::string_view controller) {
@@ -60,7 +66,7 @@ std::string CgroupPath(std::string_view text, std::string_view controller) {
 Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number) {
   const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
   CgroupIo io;
-  std::string problem;
+  std::string problem = NoLine(wanted);
   ForEachLine(text, [&](std::string_view line) {
     const auto words = Words(line);
     if (words.empty() || words[0] != wanted) return;
@@ -69,29 +75,25 @@ Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsi
       if (word.starts_with("rbytes=")) read = ParseNumber<std::uint64_t>(word.substr(7));
       if (word.starts_with("wbytes=")) write = ParseNumber<std::uint64_t>(word.substr(7));
     }
-    if (read && write) {
-      io.read = Bytes{*read};
-      io.write = Bytes{*write};
-    } else if (words.size() > 1) {  // a line of the number alone is a device without I/O
-      problem = fmt::format("io.stat has no rbytes and wbytes for {}", wanted);
-    }
+    problem = read && write ? "" : fmt::format("io.stat has no rbytes and wbytes for {}", wanted);
+    if (!problem.empty()) return;
+    io.read = Bytes{*read};
+    io.write = Bytes{*write};
   });
   return problem.empty() ? Reading<CgroupIo>(io) : Reading<CgroupIo>::Unavailable(problem);
 }
 
 Reading<CgroupIo> ParseBlkio(std::string_view text, unsigned major_number, unsigned minor_number) {
   const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
-  CgroupIo io;
-  std::string problem;
+  std::optional<std::uint64_t> read, write;
   ForEachLine(text, [&](std::string_view line) {
     const auto words = Words(line);
     if (words.size() != 3 || words[0] != wanted) return;
-    const auto value = ParseNumber<std::uint64_t>(words[2]);
-    if (!value) problem = fmt::format("the blkio line of {} has no number", wanted);
-    if (value && words[1] == "Read") io.read = Bytes{*value};
-    if (value && words[1] == "Write") io.write = Bytes{*value};
+    if (words[1] == "Read") read = ParseNumber<std::uint64_t>(words[2]);
+    if (words[1] == "Write") write = ParseNumber<std::uint64_t>(words[2]);
   });
-  return problem.empty() ? Reading<CgroupIo>(io) : Reading<CgroupIo>::Unavailable(problem);
+  if (!read || !write) return Reading<CgroupIo>::Unavailable(NoLine(wanted));
+  return CgroupIo{Bytes{*read}, Bytes{*write}, "", ""};
 }
 
 Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots) {

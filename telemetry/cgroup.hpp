@@ -25,7 +25,7 @@ Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoo
 
 /// Path of the group for a controller in the text of /proc/<pid>/cgroup; controller "" is the v2 line.
 std::string CgroupPath(std::string_view text, std::string_view controller);
-/// A device without a line has done no I/O in the group: zero, not unavailable.
+/// A device without a line is unavailable: no I/O and no accounting look the same.
 Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number);
 Reading<CgroupIo> ParseBlkio(std::string_view text, unsigned major_number, unsigned minor_number);
 
