@@ -118,6 +118,22 @@ TEST(HitModel, DiskHitsAreNotPromotedToHost) {
   EXPECT_EQ(Row(hits.at("4A")), "0 0 2 0 0");
 }
 
+TEST(HitModel, AChunkGetsAllItsHostSlotsOrNone) {
+  // One host slot: the first chunk asks for two and gets none, the second asks for one.
+  const auto hits = PredictHits(InTurn({Request('A', 9), Request('B', 13)}), Small(10, 1, 10));
+  EXPECT_EQ(Row(hits.at("0A")), "0 0 0 2 0");
+  EXPECT_EQ(Row(hits.at("1B")), "0 0 0 3 1");
+}
+
+TEST(HitModel, ABlockComputedAgainKeepsItsPlaceOnDisk) {
+  // Prompts of exactly two blocks; each pushes the one before out of G1 (3) and G2 (2). G3 has 4 slots.
+  const auto a = Request('A', 8), b = Request('B', 8), c = Request('C', 8);
+  const auto hits = PredictHits(InTurn({a, b, a, c, a}), Small(3, 2, 4));
+  EXPECT_EQ(Row(hits.at("2A")), "0 0 1 1 0");  // a1 is dropped and computed; on disk it stays the oldest: a1 b0 b1 a0
+  EXPECT_EQ(Row(hits.at("3C")), "0 0 0 2 2");  // evicts a1 and b0
+  EXPECT_EQ(Row(hits.at("4A")), "0 0 1 1 1");
+}
+
 TEST(HitModel, RefusesARequestThatDoesNotFit) {
   try {
     PredictHits(InTurn({Request('A', 9)}), Small(2, 2, 2));
@@ -183,6 +199,21 @@ TEST(HitModel, TurnsInFlightTogetherGiveBounds) {
   EXPECT_GE(populate.g1_blocks.high, 4U * 16);
   EXPECT_LE(populate.computed_blocks.low, 4U * (17 + 1));
   EXPECT_EQ(populate.computed_blocks.high, 4U * 34);
+}
+
+TEST(HitModel, WhatTheSamePhaseMayEvictIsNotPromised) {
+  Plan plan = InTurn({Request('A', 9)});
+  PhasePlan& together = plan.phases.emplace_back();
+  together.name = "together";
+  together.concurrency = 2;
+  together.requests.push_back(Request('A', 9));
+  for (char letter = 'B'; letter < 'J'; ++letter) together.requests.push_back(Request(letter, 9));
+  // G1 has 10 slots. Served first, A hits both blocks; served last, the 16 blocks of the others have pushed it out.
+  const ExpectedHits h = PredictHits(plan, Small(10, 0, 0)).at("together");
+  EXPECT_EQ(h.g1_blocks.low, 0U);
+  EXPECT_EQ(h.g1_blocks.high, 2U);
+  EXPECT_EQ(h.computed_blocks.high, 18U);
+  EXPECT_FALSE(h.exact);
 }
 
 TEST(HitModel, ReuseIsAnsweredByTheDevice) {
