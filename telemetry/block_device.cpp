@@ -1,12 +1,11 @@
 #include "telemetry/block_device.hpp"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include <cerrno>
 #include <system_error>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
@@ -15,7 +14,8 @@
 namespace kvtier {
 namespace {
 
-constexpr std::uint64_t kSectorBytes = 512;  // of /proc/diskstats, whatever the device's own sector is
+constexpr std::uint64_t kSectorBytes =
+    512;  // of /proc/diskstats, whatever the device's own sector is
 
 struct Numbers {
   unsigned major_number = 0, minor_number = 0;
@@ -38,7 +38,8 @@ struct Mount {
 std::optional<Mount> ParseMount(std::string_view line) {
   const auto words = Words(line);
   for (std::size_t i = 6; i < words.size(); ++i) {
-    if (words[i] == "-" && i + 2 < words.size()) return Mount{words[2], words[4], words[i + 1], words[i + 2]};
+    if (words[i] == "-" && i + 2 < words.size())
+      return Mount{words[2], words[4], words[i + 1], words[i + 2]};
   }
   return std::nullopt;
 }
@@ -53,12 +54,14 @@ std::string ReadMountinfo(const OsRoots& roots) {
 
 }  // namespace
 
-std::string MountSourceOf(std::string_view mountinfo, unsigned major_number, unsigned minor_number) {
+std::string MountSourceOf(std::string_view mountinfo, unsigned major_number,
+                          unsigned minor_number) {
   const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
   std::string source;
   ForEachLine(mountinfo, [&](std::string_view line) {
     const auto mount = ParseMount(line);
-    if (mount && mount->numbers == wanted && mount->source.starts_with("/dev/")) source = mount->source;
+    if (mount && mount->numbers == wanted && mount->source.starts_with("/dev/"))
+      source = mount->source;
   });
   return source;
 }
@@ -86,13 +89,15 @@ Reading<BlockDevice> WholeDisk(unsigned major_number, unsigned minor_number, con
   std::error_code error;
   auto node = std::filesystem::canonical(link, error);
   if (error) {
-    return Reading<BlockDevice>::Unavailable(
-        fmt::format("device {}:{} is no block device ({})", major_number, minor_number, link.string()));
+    return Reading<BlockDevice>::Unavailable(fmt::format(
+        "device {}:{} is no block device ({})", major_number, minor_number, link.string()));
   }
   if (std::filesystem::exists(node / "partition", error)) node = node.parent_path();
   try {
     const auto numbers = ParseNumbers(ReadFile(node / "dev"));
-    if (!numbers) return Reading<BlockDevice>::Unavailable(fmt::format("{}/dev has no device number", node.string()));
+    if (!numbers)
+      return Reading<BlockDevice>::Unavailable(
+          fmt::format("{}/dev has no device number", node.string()));
     return BlockDevice{node.filename().string(), numbers->major_number, numbers->minor_number};
   } catch (const IoError& e) {
     return Reading<BlockDevice>::Unavailable(e.what());
@@ -102,14 +107,16 @@ Reading<BlockDevice> WholeDisk(unsigned major_number, unsigned minor_number, con
 Reading<BlockDevice> DeviceUnder(const std::filesystem::path& directory, const OsRoots& roots) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
-    return Reading<BlockDevice>::Unavailable(IoError::FromErrno("look at", directory.string(), errno).what());
+    return Reading<BlockDevice>::Unavailable(
+        IoError::FromErrno("look at", directory.string(), errno).what());
   }
   unsigned major_number = major(status.st_dev);
   unsigned minor_number = minor(status.st_dev);
   if (major_number == 0) {
     const std::string source = MountSourceOf(ReadMountinfo(roots), major_number, minor_number);
     if (source.empty() || ::stat(source.c_str(), &status) != 0 || !S_ISBLK(status.st_mode)) {
-      return Reading<BlockDevice>::Unavailable(fmt::format("{} is on {}, which has no block device", directory.string(),
+      return Reading<BlockDevice>::Unavailable(fmt::format("{} is on {}, which has no block device",
+                                                           directory.string(),
                                                            FilesystemTypeOf(directory, roots)));
     }
     major_number = major(status.st_rdev);
@@ -119,22 +126,28 @@ Reading<BlockDevice> DeviceUnder(const std::filesystem::path& directory, const O
 }
 
 Reading<DiskCounters> ParseDiskstats(std::string_view text, std::string_view device) {
-  auto found = Reading<DiskCounters>::Unavailable(fmt::format("{} is not in /proc/diskstats", device));
+  auto found =
+      Reading<DiskCounters>::Unavailable(fmt::format("{} is not in /proc/diskstats", device));
   ForEachLine(text, [&](std::string_view line) {
     const auto words = Words(line);
     if (words.size() < 3 || words[2] != device) return;
     // major minor name reads merged sectors ms writes merged sectors ms ...
     if (words.size() < 10) {
-      found = Reading<DiskCounters>::Unavailable(fmt::format("the line of {} in /proc/diskstats is short", device));
+      found = Reading<DiskCounters>::Unavailable(
+          fmt::format("the line of {} in /proc/diskstats is short", device));
       return;
     }
-    const auto reads = ParseNumber<std::uint64_t>(words[3]), read_sectors = ParseNumber<std::uint64_t>(words[5]);
-    const auto writes = ParseNumber<std::uint64_t>(words[7]), write_sectors = ParseNumber<std::uint64_t>(words[9]);
+    const auto reads = ParseNumber<std::uint64_t>(words[3]),
+               read_sectors = ParseNumber<std::uint64_t>(words[5]);
+    const auto writes = ParseNumber<std::uint64_t>(words[7]),
+               write_sectors = ParseNumber<std::uint64_t>(words[9]);
     if (!reads || !read_sectors || !writes || !write_sectors) {
-      found = Reading<DiskCounters>::Unavailable(fmt::format("the line of {} in /proc/diskstats has no numbers", device));
+      found = Reading<DiskCounters>::Unavailable(
+          fmt::format("the line of {} in /proc/diskstats has no numbers", device));
       return;
     }
-    found = DiskCounters{*reads, *writes, Bytes{*read_sectors * kSectorBytes}, Bytes{*write_sectors * kSectorBytes}};
+    found = DiskCounters{*reads, *writes, Bytes{*read_sectors * kSectorBytes},
+                         Bytes{*write_sectors * kSectorBytes}};
   });
   return found;
 }

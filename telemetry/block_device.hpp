@@ -18,12 +18,13 @@ struct BlockDevice {
   bool operator==(const BlockDevice&) const = default;
 };
 
-/// The device under a directory: st_dev, then /sys/dev/block/<maj:min>. A file system with an anonymous device number
-/// (btrfs) is resolved through the source of its mount. Unavailable for file systems without a block device (tmpfs, nfs,
-/// overlay), with the reason.
+/// The device under a directory: st_dev, then /sys/dev/block/<maj:min>. A file system with an
+/// anonymous device number (btrfs) is resolved through the source of its mount. Unavailable for
+/// file systems without a block device (tmpfs, nfs, overlay), with the reason.
 Reading<BlockDevice> DeviceUnder(const std::filesystem::path& directory, const OsRoots& roots = {});
 /// The same from device numbers.
-Reading<BlockDevice> WholeDisk(unsigned major_number, unsigned minor_number, const OsRoots& roots = {});
+Reading<BlockDevice> WholeDisk(unsigned major_number, unsigned minor_number,
+                               const OsRoots& roots = {});
 
 /// One line of /proc/diskstats; bytes are sectors of 512.
 struct DiskCounters {
@@ -34,10 +35,12 @@ struct DiskCounters {
 Reading<DiskCounters> ParseDiskstats(std::string_view text, std::string_view device);
 Reading<DiskCounters> ReadDiskCounters(std::string_view device, const OsRoots& roots = {});
 
-/// "maj:min" of the mount source for a device number, from the text of /proc/self/mountinfo; empty when none.
+/// "maj:min" of the mount source for a device number, from the text of /proc/self/mountinfo; empty
+/// when none.
 std::string MountSourceOf(std::string_view mountinfo, unsigned major_number, unsigned minor_number);
 
-/// File system type that holds `directory` ("tmpfs", "ext4", ...), from /proc/self/mountinfo. Empty when unknown.
+/// File system type that holds `directory` ("tmpfs", "ext4", ...), from /proc/self/mountinfo. Empty
+/// when unknown.
 std::string FilesystemTypeOf(const std::filesystem::path& directory, const OsRoots& roots = {});
 
 }  // namespace kvtier

@@ -15,7 +15,8 @@ namespace {
 
 /// after - before of one counter; unavailable when either side is or when it went backwards.
 template <class T>
-Reading<T> Difference(const Reading<T>& before, const Reading<T>& after, const char* what, bool& reset) {
+Reading<T> Difference(const Reading<T>& before, const Reading<T>& after, const char* what,
+                      bool& reset) {
   if (!before) return Reading<T>::Unavailable(before.reason());
   if (!after) return Reading<T>::Unavailable(after.reason());
   if (*after < *before) {
@@ -35,10 +36,12 @@ std::string TreeChange(const std::vector<ProcessIo>& before, const std::vector<P
     return std::any_of(list.begin(), list.end(), [&](const ProcessIo& p) { return p.pid == pid; });
   };
   for (const auto& p : before) {
-    if (!has(after, p.pid)) return fmt::format("process {} ({}) vanished during the phase", p.pid, p.cmdline);
+    if (!has(after, p.pid))
+      return fmt::format("process {} ({}) vanished during the phase", p.pid, p.cmdline);
   }
   for (const auto& p : after) {
-    if (!has(before, p.pid)) return fmt::format("process {} ({}) started during the phase", p.pid, p.cmdline);
+    if (!has(before, p.pid))
+      return fmt::format("process {} ({}) started during the phase", p.pid, p.cmdline);
   }
   return {};
 }
@@ -51,12 +54,15 @@ Reading<Bytes> Sum(const std::vector<ProcessIo>& processes, Bytes ProcessIo::*fi
 
 void ProcessDifference(const OsIoSnapshot& before, const OsIoSnapshot& after, IoTraffic& traffic) {
   std::string why;
-  if (!before.processes) why = before.processes.reason();
-  else if (!after.processes) why = after.processes.reason();
-  else why = TreeChange(*before.processes, *after.processes);
+  if (!before.processes)
+    why = before.processes.reason();
+  else if (!after.processes)
+    why = after.processes.reason();
+  else
+    why = TreeChange(*before.processes, *after.processes);
   const auto one = [&](Bytes ProcessIo::*field, const char* what) {
-    return why.empty() ? Difference(Sum(*before.processes, field), Sum(*after.processes, field), what,
-                                    traffic.counter_reset)
+    return why.empty() ? Difference(Sum(*before.processes, field), Sum(*after.processes, field),
+                                    what, traffic.counter_reset)
                        : Reading<Bytes>::Unavailable(why);
   };
   traffic.process_read = one(&ProcessIo::read_bytes, "read_bytes of the worker");
@@ -66,9 +72,10 @@ void ProcessDifference(const OsIoSnapshot& before, const OsIoSnapshot& after, Io
 }
 
 void ReadDevice(const BoundarySources& sources, OsIoSnapshot& snapshot) {
-  const auto device = sources.cache_dir.empty()
-                          ? Reading<BlockDevice>::Unavailable("the cache directory of the stack is not known")
-                          : DeviceUnder(sources.cache_dir, sources.roots);
+  const auto device =
+      sources.cache_dir.empty()
+          ? Reading<BlockDevice>::Unavailable("the cache directory of the stack is not known")
+          : DeviceUnder(sources.cache_dir, sources.roots);
   const auto disk = device ? ReadDiskCounters(device->name, sources.roots)
                            : Reading<DiskCounters>::Unavailable(device.reason());
   if (device) snapshot.block_device = device->name;
@@ -78,16 +85,19 @@ void ReadDevice(const BoundarySources& sources, OsIoSnapshot& snapshot) {
   snapshot.device_write_ios = disk.Map([](const DiskCounters& d) { return d.write_ios; });
 
   auto group = Reading<CgroupIo>::Unavailable("the stack does not say which process its worker is");
-  if (!device) group = Reading<CgroupIo>::Unavailable(device.reason());
-  else if (!sources.worker_pids.empty()) group = ReadCgroupIo(sources.worker_pids.front(), *device, sources.roots);
+  if (!device)
+    group = Reading<CgroupIo>::Unavailable(device.reason());
+  else if (!sources.worker_pids.empty())
+    group = ReadCgroupIo(sources.worker_pids.front(), *device, sources.roots);
   snapshot.cgroup_read = group.Map([](const CgroupIo& g) { return g.read; });
   snapshot.cgroup_write = group.Map([](const CgroupIo& g) { return g.write; });
   if (group) snapshot.cgroup_source = fmt::format("{} {}", group->source, group->path);
 }
 
 KvbmSnapshot TakeKvbm(const BoundarySources& sources, const std::string& label) {
-  return sources.kvbm_metrics_url ? ScrapeKvbm(*sources.kvbm_metrics_url, label, sources.scrape_timeout)
-                                  : SkippedKvbm(label);
+  return sources.kvbm_metrics_url
+             ? ScrapeKvbm(*sources.kvbm_metrics_url, label, sources.scrape_timeout)
+             : SkippedKvbm(label);
 }
 
 }  // namespace
@@ -110,14 +120,17 @@ IoTraffic IoBetween(const OsIoSnapshot& before, const OsIoSnapshot& after) {
   traffic.block_device = after.block_device;
   bool& reset = traffic.counter_reset;
   if (before.block_device == after.block_device) {
-    traffic.device_read = Difference(before.device_read, after.device_read, "bytes read of the device", reset);
-    traffic.device_write = Difference(before.device_write, after.device_write, "bytes written of the device", reset);
-    traffic.cgroup_read = Difference(before.cgroup_read, after.cgroup_read, "bytes read of the control group", reset);
-    traffic.cgroup_write =
-        Difference(before.cgroup_write, after.cgroup_write, "bytes written of the control group", reset);
+    traffic.device_read =
+        Difference(before.device_read, after.device_read, "bytes read of the device", reset);
+    traffic.device_write =
+        Difference(before.device_write, after.device_write, "bytes written of the device", reset);
+    traffic.cgroup_read =
+        Difference(before.cgroup_read, after.cgroup_read, "bytes read of the control group", reset);
+    traffic.cgroup_write = Difference(before.cgroup_write, after.cgroup_write,
+                                      "bytes written of the control group", reset);
   } else {
-    const std::string why =
-        fmt::format("the device changed from '{}' to '{}'", before.block_device, after.block_device);
+    const std::string why = fmt::format("the device changed from '{}' to '{}'", before.block_device,
+                                        after.block_device);
     traffic.device_read = traffic.device_write = traffic.cgroup_read = traffic.cgroup_write =
         Reading<Bytes>::Unavailable(why);
   }
@@ -128,9 +141,11 @@ IoTraffic IoBetween(const OsIoSnapshot& before, const OsIoSnapshot& after) {
 Activity ReadActivity(const BoundarySources& sources, const std::string& label) {
   Activity activity;
   if (sources.kvbm_metrics_url) activity.engine = OffloadActivityOf(TakeKvbm(sources, label));
-  activity.worker_io = ReadTreeIo(sources.worker_pids, sources.roots).Map([](const std::vector<ProcessIo>& processes) {
-    return Bytes{Sum(processes, &ProcessIo::read_bytes)->value + Sum(processes, &ProcessIo::write_bytes)->value};
-  });
+  activity.worker_io = ReadTreeIo(sources.worker_pids, sources.roots)
+                           .Map([](const std::vector<ProcessIo>& processes) {
+                             return Bytes{Sum(processes, &ProcessIo::read_bytes)->value +
+                                          Sum(processes, &ProcessIo::write_bytes)->value};
+                           });
   return activity;
 }
 

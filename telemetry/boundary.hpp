@@ -1,11 +1,11 @@
 #pragma once
-#include <sys/types.h>
-
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "harness/judge/evidence.hpp"
 #include "telemetry/drain.hpp"
@@ -22,7 +22,8 @@ struct BoundarySources {
   OsRoots roots;
 };
 
-/// All witnesses at one moment. Taking it never throws: what cannot be read is unavailable with its reason.
+/// All witnesses at one moment. Taking it never throws: what cannot be read is unavailable with its
+/// reason.
 struct Boundary {
   KvbmSnapshot kvbm;
   OsIoSnapshot os;
@@ -31,12 +32,13 @@ struct Boundary {
 Boundary TakeBoundary(const BoundarySources& sources, const std::string& label);
 OsIoSnapshot TakeOsIo(const BoundarySources& sources, const std::string& label);
 
-/// after - before. Process figures are unavailable when either side is, when a process of `before` has vanished or one
-/// of `after` is new (its lifetime total is not this phase's I/O); a counter that went backwards sets counter_reset and
-/// makes its reading unavailable.
+/// after - before. Process figures are unavailable when either side is, when a process of `before`
+/// has vanished or one of `after` is new (its lifetime total is not this phase's I/O); a counter
+/// that went backwards sets counter_reset and makes its reading unavailable.
 IoTraffic IoBetween(const OsIoSnapshot& before, const OsIoSnapshot& after);
 
-/// What a drain watches on a running stack: offload counters where KVBM is on, and the worker tree's disk bytes.
+/// What a drain watches on a running stack: offload counters where KVBM is on, and the worker
+/// tree's disk bytes.
 Activity ReadActivity(const BoundarySources& sources, const std::string& label);
 
 }  // namespace kvtier

@@ -12,8 +12,8 @@
 namespace kvtier {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 
 OsIoSnapshot Snapshot(std::vector<ProcessIo> processes, std::uint64_t device_read = 0) {
   OsIoSnapshot s;
@@ -44,11 +44,13 @@ TEST(IoBetween, SumsTheTree) {
 }
 
 TEST(IoBetween, ANewOrVanishedProcessIsNotThisPhasesTraffic) {
-  const auto fresh = IoBetween(Snapshot({Process(1, 100)}), Snapshot({Process(1, 100), Process(2, 1 << 30)}));
+  const auto fresh =
+      IoBetween(Snapshot({Process(1, 100)}), Snapshot({Process(1, 100), Process(2, 1 << 30)}));
   ASSERT_FALSE(fresh.process_read.available()) << "a new process's lifetime total is not a delta";
   EXPECT_THAT(fresh.process_read.reason(), HasSubstr("process 2 (worker) started"));
   EXPECT_EQ(*fresh.WitnessRead(), Bytes{0}) << "the control group stands in";
-  const auto gone = IoBetween(Snapshot({Process(1, 100), Process(2, 5)}), Snapshot({Process(1, 100)}));
+  const auto gone =
+      IoBetween(Snapshot({Process(1, 100), Process(2, 5)}), Snapshot({Process(1, 100)}));
   EXPECT_THAT(gone.process_write.reason(), HasSubstr("process 2 (worker) vanished"));
 }
 
@@ -68,7 +70,8 @@ TEST(IoBetween, UnavailableStaysUnavailable) {
   EXPECT_EQ(t.WitnessRead().reason(), "no controller");
   OsIoSnapshot moved = Snapshot({Process(1, 1)});
   moved.block_device = "sda";
-  EXPECT_THAT(IoBetween(Snapshot({Process(1, 1)}), moved).device_read.reason(), HasSubstr("from 'vda' to 'sda'"));
+  EXPECT_THAT(IoBetween(Snapshot({Process(1, 1)}), moved).device_read.reason(),
+              HasSubstr("from 'vda' to 'sda'"));
 }
 
 TEST(TakeBoundary, OwnProcessInB0) {
@@ -96,7 +99,9 @@ struct Script {
           if (readings.size() > 1) readings.pop_front();
           return a;
         },
-        options, {[this] { return now; }, [this](milliseconds d) { now += std::chrono::nanoseconds(d).count(); }});
+        options,
+        {[this] { return now; },
+         [this](milliseconds d) { now += std::chrono::nanoseconds(d).count(); }});
   }
 };
 Activity Engine(double blocks, double pending, std::uint64_t io) {
@@ -112,7 +117,8 @@ TEST(Drain, TwoEqualReadsSettle) {
 }
 
 TEST(Drain, WaitsForCountersThenIoThenPending) {
-  Script s{{Engine(10, 0, 100), Engine(12, 0, 100), Engine(12, 0, 180), Engine(12, 3, 180), Engine(12, 0, 180)}};
+  Script s{{Engine(10, 0, 100), Engine(12, 0, 100), Engine(12, 0, 180), Engine(12, 3, 180),
+            Engine(12, 0, 180)}};
   const auto r = s.Run();
   EXPECT_TRUE(r.settled);
   EXPECT_DOUBLE_EQ(r.waited_s, 1.0);
@@ -120,7 +126,8 @@ TEST(Drain, WaitsForCountersThenIoThenPending) {
 
 TEST(Drain, NeverStillEndsAtTheLimitAndSaysWhatMoved) {
   Script s;
-  for (int i = 0; i < 1000; ++i) s.readings.push_back(Engine(10, 0, static_cast<std::uint64_t>(i) << 20));
+  for (int i = 0; i < 1000; ++i)
+    s.readings.push_back(Engine(10, 0, static_cast<std::uint64_t>(i) << 20));
   const auto r = s.Run();
   EXPECT_FALSE(r.settled);
   EXPECT_LE(r.waited_s, 30.0);

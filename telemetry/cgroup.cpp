@@ -32,16 +32,19 @@ std::vector<Candidate> Candidates(const std::string& membership, const OsRoots& 
   }
   if (const std::string path = CgroupPath(membership, "blkio"); !path.empty()) {
     for (const char* file : {"blkio.throttle.io_service_bytes", "blkio.io_service_bytes"}) {
-      candidates.push_back({below(mount / "blkio", path) / file, fmt::format("cgroup_{}", file), false});
+      candidates.push_back(
+          {below(mount / "blkio", path) / file, fmt::format("cgroup_{}", file), false});
     }
   }
   return candidates;
 }
 
-// A kernel may have the file and account nothing in it (the root group of v1 says "Total 0" whatever happens), so no
-// line is not the same as no I/O.
+// A kernel may have the file and account nothing in it (the root group of v1 says "Total 0"
+// whatever happens), so no line is not the same as no I/O.
 std::string NoLine(const std::string& device) {
-  return fmt::format("the control group has no figures for device {}: it did no I/O there, or none is accounted", device);
+  return fmt::format(
+      "the control group has no figures for device {}: it did no I/O there, or none is accounted",
+      device);
 }
 
 }  // namespace
@@ -56,8 +59,9 @@ std::string CgroupPath(std::string_view text, std::string_view controller) {
     const std::size_t second = rest.find(':');
     if (second == std::string_view::npos) return;
     const std::string names = fmt::format(",{},", rest.substr(0, second));
-    const bool ours = controller.empty() ? names == ",," && line.substr(0, first) == "0"
-                                         : names.find(fmt::format(",{},", controller)) != std::string::npos;
+    const bool ours = controller.empty()
+                          ? names == ",," && line.substr(0, first) == "0"
+                          : names.find(fmt::format(",{},", controller)) != std::string::npos;
     if (ours) path = rest.substr(second + 1);
   });
   return path;
@@ -118,7 +122,8 @@ Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoo
       return value;
     });
   }
-  return Reading<CgroupIo>::Unavailable("the worker's control group has no I/O accounting (io or blkio controller off)");
+  return Reading<CgroupIo>::Unavailable(
+      "the worker's control group has no I/O accounting (io or blkio controller off)");
 }
 
 }  // namespace kvtier

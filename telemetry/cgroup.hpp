@@ -1,8 +1,8 @@
 #pragma once
-#include <sys/types.h>
-
 #include <string>
 #include <string_view>
+
+#include <sys/types.h>
 
 #include "harness/core/reading.hpp"
 #include "harness/core/units.hpp"
@@ -19,11 +19,12 @@ struct CgroupIo {
   bool operator==(const CgroupIo&) const = default;
 };
 
-/// The control group of a process on `device`: v2 io.stat where the io controller is on, else v1 blkio, else
-/// unavailable. A group shared with other processes counts theirs too; the path tells.
+/// The control group of a process on `device`: v2 io.stat where the io controller is on, else v1
+/// blkio, else unavailable. A group shared with other processes counts theirs too; the path tells.
 Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots = {});
 
-/// Path of the group for a controller in the text of /proc/<pid>/cgroup; controller "" is the v2 line.
+/// Path of the group for a controller in the text of /proc/<pid>/cgroup; controller "" is the v2
+/// line.
 std::string CgroupPath(std::string_view text, std::string_view controller);
 /// A device without a line is unavailable: no I/O and no accounting look the same.
 Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number);

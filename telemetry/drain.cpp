@@ -9,7 +9,9 @@ namespace {
 
 /// Empty when `a` can prove something; else what cannot be seen.
 std::string Blind(const Activity& a) {
-  if (a.engine) return a.engine->available() ? "" : "the engine's counters cannot be read: " + a.engine->reason();
+  if (a.engine)
+    return a.engine->available() ? ""
+                                 : "the engine's counters cannot be read: " + a.engine->reason();
   return a.worker_io.available() ? "" : "the worker's I/O cannot be read: " + a.worker_io.reason();
 }
 
@@ -19,9 +21,11 @@ std::string Moving(const Activity& before, const Activity& now) {
     const OffloadActivity& to = now.engine->value();
     if (to.pending > 0) return fmt::format("{} transfers are pending", to.pending);
     const double moved = to.blocks - before.engine->value().blocks;
-    if (moved != 0) return fmt::format("{} blocks were offloaded between the last two reads", moved);
+    if (moved != 0)
+      return fmt::format("{} blocks were offloaded between the last two reads", moved);
   }
-  if (now.worker_io.available() && before.worker_io.available() && now.worker_io != before.worker_io) {
+  if (now.worker_io.available() && before.worker_io.available() &&
+      now.worker_io != before.worker_io) {
     const auto from = before.worker_io.value().value;
     return fmt::format("the worker did {} of I/O between the last two reads",
                        FormatBytes(Bytes{now.worker_io.value().value - from}));
@@ -31,8 +35,11 @@ std::string Moving(const Activity& before, const Activity& now) {
 
 }  // namespace
 
-DrainResult WaitUntilStill(const std::function<Activity()>& read, const DrainOptions& options, const DrainClock& clock) {
-  const auto sleep = clock.sleep ? clock.sleep : [](std::chrono::milliseconds d) { std::this_thread::sleep_for(d); };
+DrainResult WaitUntilStill(const std::function<Activity()>& read, const DrainOptions& options,
+                           const DrainClock& clock) {
+  const auto sleep = clock.sleep ? clock.sleep : [](std::chrono::milliseconds d) {
+    std::this_thread::sleep_for(d);
+  };
   const MonoNs start = clock.now();
   const MonoNs limit = std::chrono::nanoseconds(options.limit).count();
   DrainResult result;

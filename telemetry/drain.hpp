@@ -18,9 +18,11 @@ struct Activity {
 };
 
 struct DrainOptions {
-  std::chrono::milliseconds interval{250};  // 1 s where the exporter or the machine is slower (design.md section 8)
+  std::chrono::milliseconds interval{
+      250};  // 1 s where the exporter or the machine is slower (design.md section 8)
   std::chrono::milliseconds limit{30000};
-  int blind_reads = 3;  // this many unreadable reads in a row end the wait: nothing can be proven still
+  int blind_reads =
+      3;  // this many unreadable reads in a row end the wait: nothing can be proven still
 };
 
 /// Clock and sleep of a drain; tests bring their own.
@@ -29,9 +31,9 @@ struct DrainClock {
   std::function<void(std::chrono::milliseconds)> sleep;  // default: this thread sleeps
 };
 
-/// Waits until two reads one interval apart agree and nothing is pending. Where only one of the two witnesses can be
-/// read, that one decides when the engine is it; an engine that is on and cannot be read never settles. DrainResult.why
-/// names what was still moving or could not be seen.
+/// Waits until two reads one interval apart agree and nothing is pending. Where only one of the two
+/// witnesses can be read, that one decides when the engine is it; an engine that is on and cannot
+/// be read never settles. DrainResult.why names what was still moving or could not be seen.
 DrainResult WaitUntilStill(const std::function<Activity()>& read, const DrainOptions& options,
                            const DrainClock& clock = {});
 

@@ -13,8 +13,12 @@
 namespace kvtier {
 namespace {
 
-bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; }
-bool IsNameChar(char c) { return IsNameStart(c) || (c >= '0' && c <= '9'); }
+bool IsNameStart(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
+}
+bool IsNameChar(char c) {
+  return IsNameStart(c) || (c >= '0' && c <= '9');
+}
 
 // One line, read from left to right.
 class LineParser {
@@ -22,10 +26,12 @@ class LineParser {
   LineParser(std::string_view line, int number) : rest_(line), number_(number) {}
 
   [[noreturn]] void Fail(const std::string& what) const {
-    throw ProtocolError(fmt::format("line {} of the metrics is not Prometheus text: {}", number_, what));
+    throw ProtocolError(
+        fmt::format("line {} of the metrics is not Prometheus text: {}", number_, what));
   }
   void SkipBlanks() {
-    while (!rest_.empty() && (rest_.front() == ' ' || rest_.front() == '\t')) rest_.remove_prefix(1);
+    while (!rest_.empty() && (rest_.front() == ' ' || rest_.front() == '\t'))
+      rest_.remove_prefix(1);
   }
   bool Take(char c) {
     if (rest_.empty() || rest_.front() != c) return false;
@@ -56,8 +62,10 @@ class LineParser {
         if (rest_.empty()) Fail("a label value ends in a backslash");
         c = rest_.front();
         rest_.remove_prefix(1);
-        if (c == 'n') c = '\n';
-        else if (c != '\\' && c != '"') Fail(fmt::format("unknown escape \\{} in a label value", c));
+        if (c == 'n')
+          c = '\n';
+        else if (c != '\\' && c != '"')
+          Fail(fmt::format("unknown escape \\{} in a label value", c));
       }
       value += c;
     }
@@ -144,7 +152,8 @@ class Builder {
     const std::string_view word = parser.Word();
     const auto type = FindType(word);
     if (!type) parser.Fail(fmt::format("unknown type '{}'", word));
-    if (!family.samples.empty()) parser.Fail(fmt::format("the type of {} comes after its samples", family.name));
+    if (!family.samples.empty())
+      parser.Fail(fmt::format("the type of {} comes after its samples", family.name));
     family.type = *type;
   }
 
@@ -178,7 +187,8 @@ class Builder {
       const auto at = index_.find(name.substr(0, name.size() - suffix.size()));
       if (at == index_.end()) continue;
       MetricFamily& family = exposition_.families[at->second];
-      if (family.type == MetricType::kHistogram || family.type == MetricType::kSummary) return family;
+      if (family.type == MetricType::kHistogram || family.type == MetricType::kSummary)
+        return family;
     }
     return FamilyOf(name);
   }
@@ -216,7 +226,8 @@ Reading<double> Exposition::Counter(std::string_view name) const {
   }
   double sum = 0;
   for (const auto& sample : family->samples) sum += sample.value;
-  if (!std::isfinite(sum)) return Reading<double>::Unavailable(fmt::format("{} is not finite", name));
+  if (!std::isfinite(sum))
+    return Reading<double>::Unavailable(fmt::format("{} is not finite", name));
   return sum;
 }
 
@@ -229,8 +240,8 @@ Reading<double> Exposition::Gauge(std::string_view name) const {
     return Reading<double>::Unavailable(fmt::format("{} is no gauge", name));
   }
   if (family->samples.size() > 1) {
-    return Reading<double>::Unavailable(
-        fmt::format("{} has {} label sets, and gauges cannot be added up", name, family->samples.size()));
+    return Reading<double>::Unavailable(fmt::format(
+        "{} has {} label sets, and gauges cannot be added up", name, family->samples.size()));
   }
   if (!std::isfinite(family->samples[0].value)) {
     return Reading<double>::Unavailable(fmt::format("{} is not finite", name));

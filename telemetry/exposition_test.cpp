@@ -1,3 +1,5 @@
+#include "telemetry/exposition.hpp"
+
 #include <cmath>
 
 #include <fmt/format.h>
@@ -6,7 +8,6 @@
 
 #include "harness/core/error.hpp"
 #include "harness/net/http_server.hpp"
-#include "telemetry/exposition.hpp"
 #include "telemetry/kvbm.hpp"
 
 namespace kvtier {
@@ -29,7 +30,8 @@ TEST(Exposition, ReadsTypesHelpLabelsAndTimestamps) {
   EXPECT_EQ(requests->type, MetricType::kCounter);
   EXPECT_EQ(requests->help, "All requests,\nby code \\ path");
   ASSERT_EQ(requests->samples.size(), 2u);
-  EXPECT_EQ(requests->samples[0].labels[1], (std::pair<std::string, std::string>("path", "/a\"b\\c\nd}")));
+  EXPECT_EQ(requests->samples[0].labels[1],
+            (std::pair<std::string, std::string>("path", "/a\"b\\c\nd}")));
   EXPECT_EQ(requests->samples[0].timestamp_ms, 1395066363000);
   EXPECT_FALSE(requests->samples[1].timestamp_ms);
   EXPECT_EQ(*e.Counter("http_requests_total"), 1030);
@@ -37,7 +39,8 @@ TEST(Exposition, ReadsTypesHelpLabelsAndTimestamps) {
 }
 
 TEST(Exposition, GaugesAreNeverAddedUp) {
-  const auto e = ParseExposition("# TYPE rate gauge\nrate{worker=\"0\"} 0.6\nrate{worker=\"1\"} 0.7\n");
+  const auto e =
+      ParseExposition("# TYPE rate gauge\nrate{worker=\"0\"} 0.6\nrate{worker=\"1\"} 0.7\n");
   const auto rate = e.Gauge("rate");
   ASSERT_FALSE(rate.available());
   EXPECT_THAT(rate.reason(), HasSubstr("2 label sets"));
@@ -46,7 +49,8 @@ TEST(Exposition, GaugesAreNeverAddedUp) {
 
 TEST(Exposition, AHistogramIsOneFamilyAndNoCounter) {
   const auto e = ParseExposition(
-      "# TYPE t histogram\nt_bucket{le=\"0.1\"} 2\nt_bucket{le=\"+Inf\"} 3\nt_sum 0.4\nt_count 3\nt_count_other 9\n");
+      "# TYPE t histogram\nt_bucket{le=\"0.1\"} 2\nt_bucket{le=\"+Inf\"} 3\nt_sum 0.4\nt_count "
+      "3\nt_count_other 9\n");
   ASSERT_NE(e.Find("t"), nullptr);
   EXPECT_EQ(e.Find("t")->samples.size(), 4u);
   EXPECT_FALSE(e.Counter("t").available());
@@ -64,8 +68,9 @@ TEST(Exposition, NotFiniteIsReadButNotCounted) {
 }
 
 TEST(Exposition, DamageIsAnErrorThatNamesTheLine) {
-  for (const char* text : {"a\n", "a b\n", "a 1 2 3\n", "a{x} 1\n", "a{x=\"1} 1\n", "a{x=\"\\q\"} 1\n", "a{x=\"1\" 1\n",
-                           "1a 2\n", "# TYPE a rainbow\n", "a 1\n# TYPE a counter\n", "a inf\n", "a 1 later\n"}) {
+  for (const char* text : {"a\n", "a b\n", "a 1 2 3\n", "a{x} 1\n", "a{x=\"1} 1\n",
+                           "a{x=\"\\q\"} 1\n", "a{x=\"1\" 1\n", "1a 2\n", "# TYPE a rainbow\n",
+                           "a 1\n# TYPE a counter\n", "a inf\n", "a 1 later\n"}) {
     EXPECT_THROW(ParseExposition(text), ProtocolError) << text;
   }
   try {
@@ -74,7 +79,8 @@ TEST(Exposition, DamageIsAnErrorThatNamesTheLine) {
   } catch (const ProtocolError& e) {
     EXPECT_THAT(e.what(), HasSubstr("line 3"));
   }
-  EXPECT_THROW(ParseExposition("a 1\nb 2"), ProtocolError) << "a torn answer must not read as fewer metrics";
+  EXPECT_THROW(ParseExposition("a 1\nb 2"), ProtocolError)
+      << "a torn answer must not read as fewer metrics";
   EXPECT_TRUE(ParseExposition("").families.empty());
 }
 
@@ -104,7 +110,8 @@ TEST(Kvbm, DirectionsAreToldApart) {
 }
 
 TEST(Kvbm, ACounterThatWentBackwardsMakesAllDeltasUnavailable) {
-  const auto t = TrafficBetween(KvbmFromText(Metrics(100, 5, 5, 0), "a"), KvbmFromText(Metrics(200, 4, 9, 7), "b"));
+  const auto t = TrafficBetween(KvbmFromText(Metrics(100, 5, 5, 0), "a"),
+                                KvbmFromText(Metrics(200, 4, 9, 7), "b"));
   EXPECT_TRUE(t.counter_reset);
   EXPECT_FALSE(t.onboard_g3_to_g1_blocks.available());
   EXPECT_THAT(t.matched_tokens.reason(), HasSubstr("kvbm_offload_blocks_d2h went from 5 to 4"));
@@ -116,9 +123,11 @@ TEST(Kvbm, FailedSkippedAndAbsentAreNeverZero) {
   EXPECT_FALSE(torn.success);
   EXPECT_FALSE(TrafficBetween(good, torn).matched_tokens.available());
   EXPECT_FALSE(TrafficBetween(torn, good).disk_hit_rate_after.available());
-  EXPECT_EQ(TrafficBetween(SkippedKvbm("a"), SkippedKvbm("b")).matched_tokens.reason(), "kvbm_disabled");
+  EXPECT_EQ(TrafficBetween(SkippedKvbm("a"), SkippedKvbm("b")).matched_tokens.reason(),
+            "kvbm_disabled");
 
-  const auto partial = KvbmFromText("# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens 5\n", "partial");
+  const auto partial =
+      KvbmFromText("# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens 5\n", "partial");
   const auto t = TrafficBetween(good, partial);
   EXPECT_EQ(*t.matched_tokens, 4u);
   EXPECT_THAT(t.onboard_g3_to_g1_blocks.reason(), HasSubstr("not among the metrics of partial"));
@@ -129,26 +138,32 @@ TEST(Kvbm, FailedSkippedAndAbsentAreNeverZero) {
 
 TEST(Kvbm, OnlyOursIsKeptAndCountersAreSummedOverWorkers) {
   const auto s = KvbmFromText(
-      "# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens{w=\"0\"} 3\nkvbm_matched_tokens{w=\"1\"} 4\n"
-      "# TYPE kvbm_host_cache_hit_rate gauge\nkvbm_host_cache_hit_rate{w=\"0\"} 0.6\nkvbm_host_cache_hit_rate{w=\"1\"} 0.7\n"
+      "# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens{w=\"0\"} "
+      "3\nkvbm_matched_tokens{w=\"1\"} 4\n"
+      "# TYPE kvbm_host_cache_hit_rate gauge\nkvbm_host_cache_hit_rate{w=\"0\"} "
+      "0.6\nkvbm_host_cache_hit_rate{w=\"1\"} 0.7\n"
       "go_goroutines 7\n"
       "# TYPE kvtier_ref_bytes_total counter\nkvtier_ref_bytes_total{direction=\"disk_read\"} 10\n"
       "kvtier_ref_bytes_total{direction=\"disk_write\"} 20\n",
       "x");
-  EXPECT_EQ(s.metrics, (std::map<std::string, double>{{"kvbm_matched_tokens", 7},
-                                                      {"kvtier_ref_bytes_total{direction=\"disk_read\"}", 10},
-                                                      {"kvtier_ref_bytes_total{direction=\"disk_write\"}", 20}}));
+  EXPECT_EQ(s.metrics, (std::map<std::string, double>{
+                           {"kvbm_matched_tokens", 7},
+                           {"kvtier_ref_bytes_total{direction=\"disk_read\"}", 10},
+                           {"kvtier_ref_bytes_total{direction=\"disk_write\"}", 20}}));
 }
 
 TEST(Kvbm, ActivityAndColdStart) {
-  EXPECT_EQ(*OffloadActivityOf(KvbmFromText(Metrics(0, 5, 3, 0, "kvtier_ref_offloads_pending 2\n"), "x")),
-            (OffloadActivity{8, 2}));
+  EXPECT_EQ(
+      *OffloadActivityOf(KvbmFromText(Metrics(0, 5, 3, 0, "kvtier_ref_offloads_pending 2\n"), "x")),
+      (OffloadActivity{8, 2}));
   EXPECT_FALSE(OffloadActivityOf(SkippedKvbm("x")).available());
-  EXPECT_FALSE(*IsCold(KvbmFromText(Metrics(0, 0, 0, 0), "x"))) << "the fixture has onboarded 10 host blocks";
+  EXPECT_FALSE(*IsCold(KvbmFromText(Metrics(0, 0, 0, 0), "x")))
+      << "the fixture has onboarded 10 host blocks";
   std::string zeros = Metrics(0, 0, 0, 0);
   zeros.replace(zeros.find("h2d 10"), 6, "h2d 0 ");
   EXPECT_TRUE(*IsCold(KvbmFromText(zeros, "x")));
-  EXPECT_FALSE(*IsCold(KvbmFromText(zeros + "kvtier_ref_disk_used_blocks 1\n", "x"))) << "a tier that holds blocks";
+  EXPECT_FALSE(*IsCold(KvbmFromText(zeros + "kvtier_ref_disk_used_blocks 1\n", "x")))
+      << "a tier that holds blocks";
   EXPECT_FALSE(IsCold(KvbmFromText("kvbm_matched_tokens 0\n", "x")).available());
 }
 

@@ -25,7 +25,8 @@ constexpr std::string_view kDiskHitRate = "kvbm_disk_cache_hit_rate";
 
 constexpr std::array kCounters{kMatchedTokens,       kOffloadDeviceToHost, kOffloadHostToDisk,
                                kOffloadDeviceToDisk, kOnboardHostToDevice, kOnboardDiskToDevice};
-constexpr std::array kRequired{kMatchedTokens, kOnboardDiskToDevice, kOffloadHostToDisk, kHostHitRate, kDiskHitRate};
+constexpr std::array kRequired{kMatchedTokens, kOnboardDiskToDevice, kOffloadHostToDisk,
+                               kHostHitRate, kDiskHitRate};
 
 constexpr std::string_view kReferencePrefix = "kvtier_ref_";
 constexpr std::string_view kReferencePending = "kvtier_ref_offloads_pending";
@@ -44,12 +45,14 @@ std::string NameWithLabels(const MetricSample& sample) {
   if (sample.labels.empty()) return sample.name;
   std::string name = sample.name + "{";
   for (std::size_t i = 0; i < sample.labels.size(); ++i) {
-    name += fmt::format("{}{}=\"{}\"", i == 0 ? "" : ",", sample.labels[i].first, sample.labels[i].second);
+    name += fmt::format("{}{}=\"{}\"", i == 0 ? "" : ",", sample.labels[i].first,
+                        sample.labels[i].second);
   }
   return name + "}";
 }
 
-void KeepFamily(const Exposition& exposition, const MetricFamily& family, std::map<std::string, double>& metrics) {
+void KeepFamily(const Exposition& exposition, const MetricFamily& family,
+                std::map<std::string, double>& metrics) {
   if (family.name.starts_with(kReferencePrefix)) {
     for (const auto& sample : family.samples) {
       if (!sample.name.ends_with("_bucket") && std::isfinite(sample.value)) {
@@ -57,7 +60,8 @@ void KeepFamily(const Exposition& exposition, const MetricFamily& family, std::m
       }
     }
   } else if (family.name.starts_with("kvbm_")) {
-    const auto value = family.type == MetricType::kGauge ? exposition.Gauge(family.name) : exposition.Counter(family.name);
+    const auto value = family.type == MetricType::kGauge ? exposition.Gauge(family.name)
+                                                         : exposition.Counter(family.name);
     if (value) metrics[family.name] = *value;
   }
 }
@@ -71,11 +75,13 @@ std::optional<double> Find(const KvbmSnapshot& snapshot, std::string_view name) 
 /// Empty when the snapshot can be used.
 std::string WhyNot(const KvbmSnapshot& snapshot) {
   if (snapshot.skipped) return "kvbm_disabled";
-  if (!snapshot.success) return fmt::format("snapshot {} failed: {}", snapshot.label, snapshot.error);
+  if (!snapshot.success)
+    return fmt::format("snapshot {} failed: {}", snapshot.label, snapshot.error);
   return {};
 }
 
-Reading<std::uint64_t> CounterDelta(const KvbmSnapshot& before, const KvbmSnapshot& after, std::string_view name) {
+Reading<std::uint64_t> CounterDelta(const KvbmSnapshot& before, const KvbmSnapshot& after,
+                                    std::string_view name) {
   const auto from = Find(before, name);
   const auto to = Find(after, name);
   if (!from || !to) {
@@ -88,7 +94,8 @@ Reading<std::uint64_t> CounterDelta(const KvbmSnapshot& before, const KvbmSnapsh
 Reading<double> GaugeAfter(const KvbmSnapshot& after, std::string_view name) {
   const auto value = Find(after, name);
   return value ? Reading<double>(*value)
-               : Reading<double>::Unavailable(fmt::format("{} is not among the metrics of {}", name, after.label));
+               : Reading<double>::Unavailable(
+                     fmt::format("{} is not among the metrics of {}", name, after.label));
 }
 
 /// Empty, or which counter went backwards.
@@ -96,7 +103,8 @@ std::string FindReset(const KvbmSnapshot& before, const KvbmSnapshot& after) {
   for (const std::string_view name : kCounters) {
     const auto from = Find(before, name);
     const auto to = Find(after, name);
-    if (from && to && *to < *from) return fmt::format("counter_reset: {} went from {} to {}", name, *from, *to);
+    if (from && to && *to < *from)
+      return fmt::format("counter_reset: {} went from {} to {}", name, *from, *to);
   }
   return {};
 }
@@ -104,7 +112,8 @@ std::string FindReset(const KvbmSnapshot& before, const KvbmSnapshot& after) {
 TierTraffic AllUnavailable(const std::string& why) {
   TierTraffic t;
   const auto none = Reading<std::uint64_t>::Unavailable(why);
-  t.matched_tokens = t.offload_g1_to_g2_blocks = t.offload_g2_to_g3_blocks = t.offload_g1_to_g3_blocks = none;
+  t.matched_tokens = t.offload_g1_to_g2_blocks = t.offload_g2_to_g3_blocks =
+      t.offload_g1_to_g3_blocks = none;
   t.onboard_g2_to_g1_blocks = t.onboard_g3_to_g1_blocks = none;
   t.host_hit_rate_after = t.disk_hit_rate_after = Reading<double>::Unavailable(why);
   return t;
@@ -112,7 +121,9 @@ TierTraffic AllUnavailable(const std::string& why) {
 
 }  // namespace
 
-std::span<const std::string_view> RequiredKvbmNames() { return kRequired; }
+std::span<const std::string_view> RequiredKvbmNames() {
+  return kRequired;
+}
 
 KvbmSnapshot KvbmFromText(std::string_view text, const std::string& label) {
   KvbmSnapshot snapshot = Failed(label, "");
@@ -127,9 +138,11 @@ KvbmSnapshot KvbmFromText(std::string_view text, const std::string& label) {
   return snapshot;
 }
 
-KvbmSnapshot ScrapeKvbm(const std::string& url, const std::string& label, std::chrono::milliseconds timeout) {
+KvbmSnapshot ScrapeKvbm(const std::string& url, const std::string& label,
+                        std::chrono::milliseconds timeout) {
   try {
-    const auto answer = HttpGet(Url::Parse(url), timeout, {{std::string(kScrapeLabelHeader), label}});
+    const auto answer =
+        HttpGet(Url::Parse(url), timeout, {{std::string(kScrapeLabelHeader), label}});
     if (answer.status < 200 || answer.status >= 300) {
       return Failed(label, fmt::format("{} answered HTTP {}", url, answer.status));
     }
@@ -171,11 +184,15 @@ TierTraffic TrafficBetween(const KvbmSnapshot& before, const KvbmSnapshot& after
 }
 
 Reading<OffloadActivity> OffloadActivityOf(const KvbmSnapshot& snapshot) {
-  if (std::string why = WhyNot(snapshot); !why.empty()) return Reading<OffloadActivity>::Unavailable(why);
+  if (std::string why = WhyNot(snapshot); !why.empty())
+    return Reading<OffloadActivity>::Unavailable(why);
   OffloadActivity activity;
-  for (const std::string_view name : {kOffloadDeviceToHost, kOffloadHostToDisk, kOffloadDeviceToDisk}) {
+  for (const std::string_view name :
+       {kOffloadDeviceToHost, kOffloadHostToDisk, kOffloadDeviceToDisk}) {
     const auto value = Find(snapshot, name);
-    if (!value) return Reading<OffloadActivity>::Unavailable(fmt::format("{} is not among the metrics", name));
+    if (!value)
+      return Reading<OffloadActivity>::Unavailable(
+          fmt::format("{} is not among the metrics", name));
     activity.blocks += *value;
   }
   activity.pending = Find(snapshot, kReferencePending).value_or(0);

@@ -1,12 +1,12 @@
 #pragma once
-#include <sys/types.h>
-
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "harness/core/reading.hpp"
 #include "telemetry/roots.hpp"
@@ -25,9 +25,10 @@ std::optional<OpenFile> ParseDescriptorLink(std::string_view link);
 /// True for the directory itself and everything below it, by whole path components.
 bool IsUnder(std::string_view path, std::string_view directory);
 
-/// Descriptors of these processes below `directory`, deleted files too. Unavailable when a process is gone or its
-/// descriptors may not be read.
-Reading<std::vector<OpenFile>> OpenFilesUnder(std::span<const pid_t> pids, const std::filesystem::path& directory,
+/// Descriptors of these processes below `directory`, deleted files too. Unavailable when a process
+/// is gone or its descriptors may not be read.
+Reading<std::vector<OpenFile>> OpenFilesUnder(std::span<const pid_t> pids,
+                                              const std::filesystem::path& directory,
                                               const OsRoots& roots = {});
 
 }  // namespace kvtier

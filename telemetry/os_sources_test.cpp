@@ -28,7 +28,8 @@ using ::testing::IsEmpty;
 /// A folder that stands for / with a made-up /proc and /sys.
 class FakeSystem : public ::testing::Test {
  protected:
-  FakeSystem() : root_(fs::path(::testing::TempDir()) / fmt::format("os_{}_{}", ::getpid(), ++serial_)) {
+  FakeSystem()
+      : root_(fs::path(::testing::TempDir()) / fmt::format("os_{}_{}", ::getpid(), ++serial_)) {
     fs::create_directories(root_);
     roots_ = {root_ / "proc", root_ / "sys"};
   }
@@ -39,9 +40,12 @@ class FakeSystem : public ::testing::Test {
   }
   void PutProcess(int pid, int parent, std::uint64_t read_bytes) {
     const std::string base = fmt::format("proc/{}/", pid);
-    Put(base + "stat", fmt::format("{} (a b) c) S {} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 777 0\n", pid, parent));
-    Put(base + "io", fmt::format("rchar: 10\nwchar: 20\nsyscr: 1\nsyscw: 2\nread_bytes: {}\nwrite_bytes: 4096\n"
-                                 "cancelled_write_bytes: 0\n", read_bytes));
+    Put(base + "stat",
+        fmt::format("{} (a b) c) S {} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 777 0\n", pid, parent));
+    Put(base + "io",
+        fmt::format("rchar: 10\nwchar: 20\nsyscr: 1\nsyscw: 2\nread_bytes: {}\nwrite_bytes: 4096\n"
+                    "cancelled_write_bytes: 0\n",
+                    read_bytes));
     Put(base + "cmdline", std::string("worker\0--flag\0", 14));
   }
   fs::path root_;
@@ -53,7 +57,8 @@ TEST(Diskstats, SectorsBecomeBytes) {
   const char* text =
       " 254       0 vda 100 5 2048 30 200 6 4096 40 0 50 70 1 0 8 1\n"
       " 259       0 nvme0n1 1 0 8 0 2 0 16 0 0 0 0\n";
-  EXPECT_EQ(*ParseDiskstats(text, "vda"), (DiskCounters{100, 200, Bytes{2048 * 512}, Bytes{4096 * 512}}));
+  EXPECT_EQ(*ParseDiskstats(text, "vda"),
+            (DiskCounters{100, 200, Bytes{2048 * 512}, Bytes{4096 * 512}}));
   EXPECT_EQ(ParseDiskstats(text, "nvme0n1")->read, Bytes{8 * 512});
   EXPECT_THAT(ParseDiskstats(text, "nvme0").reason(), HasSubstr("nvme0 is not in"));
   EXPECT_FALSE(ParseDiskstats("254 0 vda 1 2 3\n", "vda").available());
@@ -85,25 +90,29 @@ TEST_F(FakeSystem, MountsTellTypeAndSource) {
   EXPECT_EQ(MountSourceOf(mounts, 0, 44), "") << "tmpfs has no device";
   EXPECT_EQ(FilesystemTypeOf(root_ / "x/y", roots_), "btrfs");
   EXPECT_EQ(FilesystemTypeOf(root_ / "fast/kv", roots_), "tmpfs");
-  EXPECT_EQ(FilesystemTypeOf(root_ / "faster", roots_), "btrfs") << "components are compared, not characters";
+  EXPECT_EQ(FilesystemTypeOf(root_ / "faster", roots_), "btrfs")
+      << "components are compared, not characters";
   EXPECT_EQ(FilesystemTypeOf("/usr", roots_), "ext4");
 }
 
 TEST(ProcessStat, TheCommandMayHoldAnything) {
-  const auto s = ParseProcessStat("42 (a b) c) R 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2\n");
+  const auto s =
+      ParseProcessStat("42 (a b) c) R 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2\n");
   ASSERT_TRUE(s);
   EXPECT_EQ(s->pid, 42);
   EXPECT_EQ(s->command, "a b) c");
   EXPECT_EQ(s->state, 'R');
   EXPECT_EQ(s->parent, 7);
   EXPECT_EQ(s->start_ticks, 98765u);
-  for (const char* bad : {"", "42", "42 (x", "42 (x) R", "x (y) R 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 1\n"}) {
+  for (const char* bad :
+       {"", "42", "42 (x", "42 (x) R", "x (y) R 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 1\n"}) {
     EXPECT_FALSE(ParseProcessStat(bad)) << bad;
   }
 }
 
 TEST(ProcessIoText, EveryFieldIsNeeded) {
-  const auto io = ParseProcessIo("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n");
+  const auto io =
+      ParseProcessIo("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n");
   EXPECT_EQ(io->read_bytes, Bytes{5});
   EXPECT_EQ(io->syscw, 4u);
   EXPECT_THAT(ParseProcessIo("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\n").reason(),
@@ -126,7 +135,8 @@ TEST_F(FakeSystem, ATreeIsTheProcessAndItsDescendants) {
   EXPECT_THAT(ReadTreeIo(std::vector<pid_t>{4711}, roots_).reason(), HasSubstr("4711 is gone"));
   EXPECT_FALSE(ReadTreeIo({}, roots_).available());
   fs::remove(root_ / "proc/101/io");
-  EXPECT_FALSE(ReadTreeIo(worker, roots_).available()) << "a part of a tree is no measurement of it";
+  EXPECT_FALSE(ReadTreeIo(worker, roots_).available())
+      << "a part of a tree is no measurement of it";
 }
 
 TEST(ProcessEnvironmentText, NamesAndValues) {
@@ -143,7 +153,8 @@ TEST_F(FakeSystem, CgroupV2AndV1AndNone) {
   Put("proc/9/cgroup", "0::/slice/x\n");
   EXPECT_THAT(ReadCgroupIo(9, vda, roots_).reason(), HasSubstr("no I/O accounting"));
   Put("sys/fs/cgroup/slice/x/io.stat",
-      "8:0 rbytes=999 wbytes=999 rios=1 wios=1 dbytes=0 dios=0\n254:0 rbytes=4096 wbytes=8192 rios=1 wios=2\n");
+      "8:0 rbytes=999 wbytes=999 rios=1 wios=1 dbytes=0 dios=0\n254:0 rbytes=4096 wbytes=8192 "
+      "rios=1 wios=2\n");
   const auto v2 = ReadCgroupIo(9, vda, roots_);
   ASSERT_TRUE(v2.available()) << v2.reason();
   EXPECT_EQ(v2->read, Bytes{4096}) << "of this device only";
@@ -157,7 +168,8 @@ TEST_F(FakeSystem, CgroupV2AndV1AndNone) {
   EXPECT_EQ(v1->read, Bytes{10});
   EXPECT_EQ(v1->write, Bytes{20});
   EXPECT_FALSE(ParseIoStat("254:1 rbytes=1 wbytes=1\n", 254, 0).available());
-  EXPECT_FALSE(ParseBlkio("Total 0\n", 254, 0).available()) << "a root group that accounts nothing is no zero";
+  EXPECT_FALSE(ParseBlkio("Total 0\n", 254, 0).available())
+      << "a root group that accounts nothing is no zero";
   EXPECT_FALSE(ParseIoStat("254:0 rbytes=x wbytes=1\n", 254, 0).available());
 }
 
@@ -204,9 +216,12 @@ TEST(OwnProcess, RealProcReadsAsExpected) {
 
 TEST(Ports, TheListenerIsNamed) {
   const char* table =
-      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-      "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1 0\n"
-      "   1: 0100007F:1F40 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 999 1 0\n";
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+      "inode\n"
+      "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 "
+      "1234 1 0\n"
+      "   1: 0100007F:1F40 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 "
+      "999 1 0\n";
   EXPECT_THAT(ListenersOf(table, 8000), ElementsAre(1234));
   EXPECT_THAT(ListenersOf(table, 8001), IsEmpty());
 

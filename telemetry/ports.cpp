@@ -23,7 +23,8 @@ std::string ReadOrEmpty(const std::filesystem::path& path) {
 
 bool HoldsSocket(const std::filesystem::path& process, const std::set<std::string>& links) {
   std::error_code error;
-  for (std::filesystem::directory_iterator at(process / "fd", error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::directory_iterator at(process / "fd", error), end; !error && at != end;
+       at.increment(error)) {
     std::error_code gone;
     if (links.contains(std::filesystem::read_symlink(at->path(), gone).string())) return true;
   }
@@ -61,7 +62,8 @@ std::optional<PortOwner> FindPortOwner(std::uint16_t port, const OsRoots& roots)
   }
   if (links.empty()) return std::nullopt;
   std::error_code error;
-  for (std::filesystem::directory_iterator at(roots.proc, error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::directory_iterator at(roots.proc, error), end; !error && at != end;
+       at.increment(error)) {
     const auto pid = ParseNumber<pid_t>(at->path().filename().string());
     if (!pid || !HoldsSocket(at->path(), links)) continue;
     std::string command = ReadOrEmpty(at->path() / "cmdline");

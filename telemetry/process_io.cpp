@@ -34,7 +34,8 @@ std::optional<ProcessStat> ParseProcessStat(std::string_view text) {
   // "pid (comm) state ppid ...": comm may hold blanks and parentheses, so the last ')' ends it.
   const std::size_t open = text.find('(');
   const std::size_t close = text.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open || open < 1) return std::nullopt;
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open || open < 1)
+    return std::nullopt;
   const auto head = Words(text.substr(0, open));
   std::string_view tail_text = text.substr(close + 1);
   while (!tail_text.empty() && tail_text.back() == '\n') tail_text.remove_suffix(1);
@@ -44,7 +45,8 @@ std::optional<ProcessStat> ParseProcessStat(std::string_view text) {
   const auto parent = ParseNumber<pid_t>(tail[1]);
   const auto start = ParseNumber<std::uint64_t>(tail[19]);  // field 22 of proc(5)
   if (!pid || !parent || !start) return std::nullopt;
-  return ProcessStat{*pid, *parent, tail[0][0], *start, std::string(text.substr(open + 1, close - open - 1))};
+  return ProcessStat{*pid, *parent, tail[0][0], *start,
+                     std::string(text.substr(open + 1, close - open - 1))};
 }
 
 std::optional<ProcessStat> ReadProcessStat(pid_t pid, const OsRoots& roots) {
@@ -62,10 +64,12 @@ Reading<ProcessIo> ParseProcessIo(std::string_view text) {
     if (colon == std::string_view::npos) return;
     const auto words = Words(line.substr(colon + 1));
     if (words.size() != 1) return;
-    if (const auto value = ParseNumber<std::uint64_t>(words[0])) values[line.substr(0, colon)] = *value;
+    if (const auto value = ParseNumber<std::uint64_t>(words[0]))
+      values[line.substr(0, colon)] = *value;
   });
   for (const char* name : {"rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes"}) {
-    if (!values.contains(name)) return Reading<ProcessIo>::Unavailable(fmt::format("the io file has no {}", name));
+    if (!values.contains(name))
+      return Reading<ProcessIo>::Unavailable(fmt::format("the io file has no {}", name));
   }
   ProcessIo io;
   io.rchar = Bytes{values["rchar"]};
@@ -80,7 +84,8 @@ Reading<ProcessIo> ParseProcessIo(std::string_view text) {
 std::vector<pid_t> ProcessTree(std::span<const pid_t> roots_of_tree, const OsRoots& roots) {
   std::multimap<pid_t, pid_t> children;
   std::error_code error;
-  for (std::filesystem::directory_iterator at(roots.proc, error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::directory_iterator at(roots.proc, error), end; !error && at != end;
+       at.increment(error)) {
     const auto pid = ParseNumber<pid_t>(at->path().filename().string());
     if (!pid) continue;
     if (const auto stat = ReadProcessStat(*pid, roots)) children.emplace(stat->parent, *pid);
@@ -99,13 +104,15 @@ std::vector<pid_t> ProcessTree(std::span<const pid_t> roots_of_tree, const OsRoo
 
 Reading<std::vector<ProcessIo>> ReadTreeIo(std::span<const pid_t> pids, const OsRoots& roots) {
   using Result = Reading<std::vector<ProcessIo>>;
-  if (pids.empty()) return Result::Unavailable("the stack does not say which process its worker is");
+  if (pids.empty())
+    return Result::Unavailable("the stack does not say which process its worker is");
   std::vector<ProcessIo> all;
   for (const pid_t pid : ProcessTree(pids, roots)) {
     const auto stat = ReadProcessStat(pid, roots);
     const bool asked_for = std::find(pids.begin(), pids.end(), pid) != pids.end();
     if (!stat || stat->state == 'Z' || stat->state == 'X') {
-      if (!asked_for) continue;  // a descendant ended meanwhile; its parent's counters take its over
+      if (!asked_for)
+        continue;  // a descendant ended meanwhile; its parent's counters take its over
       return Result::Unavailable(fmt::format("worker process {} is gone", pid));
     }
     try {
@@ -116,7 +123,8 @@ Reading<std::vector<ProcessIo>> ReadTreeIo(std::span<const pid_t> pids, const Os
       row.cmdline = CommandLine(pid, roots);
       all.push_back(std::move(row));
     } catch (const IoError& e) {
-      return Result::Unavailable(fmt::format("{} (it needs the user of the worker, or root)", e.what()));
+      return Result::Unavailable(
+          fmt::format("{} (it needs the user of the worker, or root)", e.what()));
     }
   }
   return all;
@@ -128,7 +136,8 @@ std::map<std::string, std::string> ParseEnvironment(std::string_view text) {
     const std::string_view entry = text.substr(0, text.find('\0'));
     const std::size_t equals = entry.find('=');
     if (equals != std::string_view::npos) {
-      environment.emplace(std::string(entry.substr(0, equals)), std::string(entry.substr(equals + 1)));
+      environment.emplace(std::string(entry.substr(0, equals)),
+                          std::string(entry.substr(equals + 1)));
     }
     if (entry.size() == text.size()) break;
     text.remove_prefix(entry.size() + 1);
@@ -136,13 +145,15 @@ std::map<std::string, std::string> ParseEnvironment(std::string_view text) {
   return environment;
 }
 
-Reading<std::map<std::string, std::string>> ReadProcessEnvironment(pid_t pid, const OsRoots& roots) {
+Reading<std::map<std::string, std::string>> ReadProcessEnvironment(pid_t pid,
+                                                                   const OsRoots& roots) {
   using Result = Reading<std::map<std::string, std::string>>;
   try {
     const auto file = Of(pid, "environ", roots);
     auto environment = ParseEnvironment(ReadFile(file));
     // Another user's file may be opened and then reads as nothing.
-    if (environment.empty()) return Result::Unavailable(fmt::format("{} is empty or not ours to read", file.string()));
+    if (environment.empty())
+      return Result::Unavailable(fmt::format("{} is empty or not ours to read", file.string()));
     return environment;
   } catch (const IoError& e) {
     return Result::Unavailable(e.what());

@@ -1,6 +1,4 @@
 #pragma once
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,13 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "harness/core/reading.hpp"
 #include "harness/judge/evidence.hpp"
 #include "telemetry/roots.hpp"
 
 namespace kvtier {
 
-/// The fields of /proc/<pid>/stat that tell who a process is. A pid is reused, a pid with its start time is not.
+/// The fields of /proc/<pid>/stat that tell who a process is. A pid is reused, a pid with its start
+/// time is not.
 struct ProcessStat {
   pid_t pid = 0;
   pid_t parent = 0;
@@ -26,19 +27,21 @@ struct ProcessStat {
 std::optional<ProcessStat> ParseProcessStat(std::string_view text);
 std::optional<ProcessStat> ReadProcessStat(pid_t pid, const OsRoots& roots = {});
 
-/// The text of /proc/<pid>/io. read_bytes and write_bytes reached (or will reach) a device, rchar and wchar were asked
-/// for by system calls. Unavailable when a field is missing.
+/// The text of /proc/<pid>/io. read_bytes and write_bytes reached (or will reach) a device, rchar
+/// and wchar were asked for by system calls. Unavailable when a field is missing.
 Reading<ProcessIo> ParseProcessIo(std::string_view text);
 
 /// The given processes and all their descendants that are alive, ascending.
 std::vector<pid_t> ProcessTree(std::span<const pid_t> roots_of_tree, const OsRoots& roots = {});
 
-/// I/O of a process tree. Unavailable with the reason when a process of `pids` is gone or /proc/<pid>/io may not be read
-/// (it needs the same user): a part of a tree is not a measurement of it.
+/// I/O of a process tree. Unavailable with the reason when a process of `pids` is gone or
+/// /proc/<pid>/io may not be read (it needs the same user): a part of a tree is not a measurement
+/// of it.
 Reading<std::vector<ProcessIo>> ReadTreeIo(std::span<const pid_t> pids, const OsRoots& roots = {});
 
 /// Names and values of /proc/<pid>/environ, the environment that the process was started with.
-Reading<std::map<std::string, std::string>> ReadProcessEnvironment(pid_t pid, const OsRoots& roots = {});
+Reading<std::map<std::string, std::string>> ReadProcessEnvironment(pid_t pid,
+                                                                   const OsRoots& roots = {});
 std::map<std::string, std::string> ParseEnvironment(std::string_view nul_separated);
 
 }  // namespace kvtier

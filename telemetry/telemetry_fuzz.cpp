@@ -11,7 +11,8 @@
 #include "telemetry/ports.hpp"
 #include "telemetry/process_io.hpp"
 
-/// Every parser of a text that the kernel or an exporter wrote: any bytes give a value, a reason or a ProtocolError.
+/// Every parser of a text that the kernel or an exporter wrote: any bytes give a value, a reason or
+/// a ProtocolError.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
