@@ -138,12 +138,18 @@ void from_json(const json& j, DrainResult& d) {
 
 void to_json(json& j, const ClientLoad& c) {
   j = {{"cpu_fraction", c.cpu_fraction}, {"send_delay_p99_ms", c.send_delay_p99_ms},
-       {"loop_lag_p99_ms", c.loop_lag_p99_ms}, {"saturated", c.saturated}, {"saturated_why", c.saturated_why}};
+       {"loop_lag_p99_ms", c.loop_lag_p99_ms}, {"pool_wait_p99_ms", c.pool_wait_p99_ms},
+       {"connect_p50_ms", c.connect_p50_ms}, {"reconnects", c.reconnects}, {"max_in_flight", c.max_in_flight},
+       {"saturated", c.saturated}, {"saturated_why", c.saturated_why}};
 }
 void from_json(const json& j, ClientLoad& c) {
   Get(j, "cpu_fraction", c.cpu_fraction);
   Get(j, "send_delay_p99_ms", c.send_delay_p99_ms);
   Get(j, "loop_lag_p99_ms", c.loop_lag_p99_ms);
+  Get(j, "pool_wait_p99_ms", c.pool_wait_p99_ms);
+  Get(j, "connect_p50_ms", c.connect_p50_ms);
+  Get(j, "reconnects", c.reconnects);
+  Get(j, "max_in_flight", c.max_in_flight);
   Get(j, "saturated", c.saturated);
   Get(j, "saturated_why", c.saturated_why);
 }
