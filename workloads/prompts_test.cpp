@@ -170,7 +170,8 @@ TEST(Rehydrate, AwkwardTargetsStillMissTheBlockBoundary) {
     o.populate_sessions = 3;
     o.thrash_sessions = 1;
     o.prefix_target_tokens = target;
-    for (const auto& r : BuildRehydratePlan(o).phases[0].requests) {
+    const Plan plan = BuildRehydratePlan(o);
+    for (const auto& r : plan.phases[0].requests) {
       ASSERT_GE(r.prompt_tokens_est % 32, 4) << target;
       ASSERT_LE(r.prompt_tokens_est % 32, 28) << target;
     }
