@@ -89,6 +89,7 @@ function(kvtier_suite name)
   target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gtest)
   kvtier_precompile(${name} test)
   gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_LIST kvtier_suite_tests
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}  # a relative results root means the same as for ./kvtier
     XML_OUTPUT_DIR ${CMAKE_BINARY_DIR}/junit/gtest)
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_SOURCE_DIR}/ctest/suite_properties.cmake)
 endfunction()
