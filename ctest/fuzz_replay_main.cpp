@@ -1,4 +1,5 @@
-// Replays every file of a corpus folder through a fuzz target, so that g++ builds run the corpus as a test.
+// Replays every file of a corpus folder through a fuzz target, so that g++ builds run the corpus as
+// a test.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,6 +1,6 @@
 // Phase70: does the SSD tier (B2) change what a user waits for, against the host tier alone (B1)?
-// One case owns the counterbalanced pairs and their order; the gates after it read the finished run from disk. Every gate is a
-// case of its own, so that JUnit says which one failed.
+// One case owns the counterbalanced pairs and their order; the gates after it read the finished run
+// from disk. Every gate is a case of its own, so that JUnit says which one failed.
 #include "fixtures/phase70.hpp"
 #include "suites/stack_profile.hpp"
 
@@ -33,7 +33,8 @@ class Phase70 : public ::testing::TestWithParam<StackProfile> {
     RecordFindings(all);
     return all;
   }
-  static constexpr std::initializer_list<TierMode> kEveryTier{TierMode::kB0, TierMode::kB1, TierMode::kB2};
+  static constexpr std::initializer_list<TierMode> kEveryTier{TierMode::kB0, TierMode::kB1,
+                                                              TierMode::kB2};
   Profile profile_;
 };
 
@@ -51,18 +52,24 @@ TEST_P(Phase70, PairedExperiment) {
 
 TEST_P(Phase70, GateRunValid) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, [&](const LegEvidence& leg) { return CheckRunValid(leg, run.manifest.setup.gates); })));
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, [&](const LegEvidence& leg) {
+    return CheckRunValid(leg, run.manifest.setup.gates);
+  })));
   EXPECT_TRUE(run.verdict.run_valid) << FindingsText(run.verdict.findings);
 }
 
 TEST_P(Phase70, GateMechanism) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB2}, [&](const LegEvidence& leg) { return CheckMechanism(leg, run.manifest.setup.gates); })));
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB2}, [&](const LegEvidence& leg) {
+    return CheckMechanism(leg, run.manifest.setup.gates);
+  })));
 }
 
 TEST_P(Phase70, GateB1Off) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB1}, [&](const LegEvidence& leg) { return CheckB1Off(leg, run.manifest.setup.gates); })));
+  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB1}, [&](const LegEvidence& leg) {
+    return CheckB1Off(leg, run.manifest.setup.gates);
+  })));
 }
 
 TEST_P(Phase70, GateAnswersEqual) {
@@ -79,10 +86,12 @@ TEST_P(Phase70, GateWitnessesAgree) {
 
 TEST_P(Phase70, GateOrder) {
   const auto run = Finished();
-  EXPECT_FALSE(run.verdict.order_effect_suspect) << "the second place in a pair differs from the first; see " << run.paths.OrderCheck();
+  EXPECT_FALSE(run.verdict.order_effect_suspect)
+      << "the second place in a pair differs from the first; see " << run.paths.OrderCheck();
 }
 
-// Any word is a result. The gate fails only where no effect could be computed, or where KVTIER_EXPECT names other words.
+// Any word is a result. The gate fails only where no effect could be computed, or where
+// KVTIER_EXPECT names other words.
 TEST_P(Phase70, GateEffect) {
   const auto run = Finished();
   ASSERT_TRUE(run.verdict.effect.Computed()) << FindingsText(run.verdict.findings);
@@ -90,9 +99,11 @@ TEST_P(Phase70, GateEffect) {
   EXPECT_TRUE(WordIsExpected(word)) << "KVTIER_EXPECT does not list " << word;
 }
 
-INSTANTIATE_TEST_SUITE_P(Phase70_B1B2_reference, Phase70, ::testing::Values(kReference), ProfileName);
+INSTANTIATE_TEST_SUITE_P(Phase70_B1B2_reference, Phase70, ::testing::Values(kReference),
+                         ProfileName);
 INSTANTIATE_TEST_SUITE_P(Phase70_B1B2_spark, Phase70, ::testing::Values(kSpark), ProfileName);
-INSTANTIATE_TEST_SUITE_P(QuickPhase70_B1B2_reference, Phase70, ::testing::Values(kQuick), ProfileName);
+INSTANTIATE_TEST_SUITE_P(QuickPhase70_B1B2_reference, Phase70, ::testing::Values(kQuick),
+                         ProfileName);
 
 }  // namespace
 }  // namespace kvtier

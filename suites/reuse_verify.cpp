@@ -1,5 +1,6 @@
-// reuse_verify: does any tier answer a prompt that was served before, and does it answer with the same text?
-// One prompt is sent three times, alone. The first must find nothing, the second or third must find something.
+// reuse_verify: does any tier answer a prompt that was served before, and does it answer with the
+// same text? One prompt is sent three times, alone. The first must find nothing, the second or
+// third must find something.
 #include "fixtures/single_leg.hpp"
 #include "harness/judge/gates.hpp"
 #include "harness/judge/signals.hpp"
@@ -21,20 +22,28 @@ class ReuseVerify : public ::testing::TestWithParam<TierCase> {
 TEST_P(ReuseVerify, SomeTierAnswersWithTheSameText) {
   const LegEvidence leg = RunSingleLeg(profile_, "reuse_verify", GetParam().tier);
   RecordProperty("bundle", leg.run_dir);
-  for (const auto& phase : leg.phases) RecordProperty("answered_by_" + phase.name, AnsweringTier(leg, phase));
+  for (const auto& phase : leg.phases)
+    RecordProperty("answered_by_" + phase.name, AnsweringTier(leg, phase));
   EXPECT_TRUE(HoldsAgainst(CheckRunValid(leg)));
   EXPECT_TRUE(HoldsAgainst(CheckReuse(leg)));
   EXPECT_TRUE(HoldsAgainst(CheckAnswers(leg)));
   EXPECT_TRUE(HoldsAgainst(CheckWitnesses(leg)));
 }
 
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B0_reference, ReuseVerify, ::testing::Values(TierCase{kReference, TierMode::kB0}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B1_reference, ReuseVerify, ::testing::Values(TierCase{kReference, TierMode::kB1}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B2_reference, ReuseVerify, ::testing::Values(TierCase{kReference, TierMode::kB2}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B0_spark, ReuseVerify, ::testing::Values(TierCase{kSpark, TierMode::kB0}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B1_spark, ReuseVerify, ::testing::Values(TierCase{kSpark, TierMode::kB1}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(ReuseVerify_B2_spark, ReuseVerify, ::testing::Values(TierCase{kSpark, TierMode::kB2}), TierCaseName);
-INSTANTIATE_TEST_SUITE_P(QuickReuseVerify_B2_reference, ReuseVerify, ::testing::Values(TierCase{kQuick, TierMode::kB2}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B0_reference, ReuseVerify,
+                         ::testing::Values(TierCase{kReference, TierMode::kB0}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B1_reference, ReuseVerify,
+                         ::testing::Values(TierCase{kReference, TierMode::kB1}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B2_reference, ReuseVerify,
+                         ::testing::Values(TierCase{kReference, TierMode::kB2}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B0_spark, ReuseVerify,
+                         ::testing::Values(TierCase{kSpark, TierMode::kB0}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B1_spark, ReuseVerify,
+                         ::testing::Values(TierCase{kSpark, TierMode::kB1}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(ReuseVerify_B2_spark, ReuseVerify,
+                         ::testing::Values(TierCase{kSpark, TierMode::kB2}), TierCaseName);
+INSTANTIATE_TEST_SUITE_P(QuickReuseVerify_B2_reference, ReuseVerify,
+                         ::testing::Values(TierCase{kQuick, TierMode::kB2}), TierCaseName);
 
 }  // namespace
 }  // namespace kvtier

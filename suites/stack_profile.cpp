@@ -8,23 +8,27 @@
 namespace kvtier {
 namespace {
 
-/// Beside the program, so that a check of the build never mixes with results that somebody measured.
+/// Beside the program, so that a check of the build never mixes with results that somebody
+/// measured.
 std::filesystem::path QuickResultsRoot() {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "quick-results";
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() /
+         "quick-results";
 }
 
 }  // namespace
 
 Profile LoadFor(const StackProfile& which) {
   if (!which.quick) return LoadProfile(which.profile);
-  ProfileRequest request{.profile = which.profile, .flags = {}, .environment = ProcessEnvironment()};
+  ProfileRequest request{
+      .profile = which.profile, .flags = {}, .environment = ProcessEnvironment()};
   std::erase_if(request.environment, [](const auto& v) { return v.first.starts_with("BENCH_"); });
   request.flags.push_back({"results_root", QuickResultsRoot().string(), "quick suite"});
   return LoadProfile(request);
 }
 
 bool WordIsExpected(const std::string& word) {
-  const char* expected = std::getenv("KVTIER_EXPECT");  // NOLINT(concurrency-mt-unsafe): nobody sets variables here
+  const char* expected =
+      std::getenv("KVTIER_EXPECT");  // NOLINT(concurrency-mt-unsafe): nobody sets variables here
   if (expected == nullptr) return true;
   std::istringstream words{std::string(expected)};
   for (std::string each; std::getline(words, each, ',');) {
@@ -35,12 +39,15 @@ bool WordIsExpected(const std::string& word) {
 
 std::string WhyNotHere(const StackProfile& which, const Profile& profile) {
   if (which.stack == "spark" && profile.backend == Backend::kReference) {
-    return "this release reaches a Spark through the command back end: set command.up, command.down (KVTIER_COMMAND_UP, "
+    return "this release reaches a Spark through the command back end: set command.up, "
+           "command.down (KVTIER_COMMAND_UP, "
            "KVTIER_COMMAND_DOWN) and BENCH_BACKEND=command";
   }
   if (profile.backend == Backend::kCommand && profile.command.up.empty()) {
-    return fmt::format("profile {} names no script that brings the stack up: set KVTIER_COMMAND_UP and KVTIER_COMMAND_DOWN",
-                       profile.name);
+    return fmt::format(
+        "profile {} names no script that brings the stack up: set KVTIER_COMMAND_UP and "
+        "KVTIER_COMMAND_DOWN",
+        profile.name);
   }
   return {};
 }

@@ -1,11 +1,11 @@
 #include "workloads/block_stream.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
 #include <unordered_map>
-
-#include <xxhash.h>
 
 #include "workloads/tokens.hpp"
 
@@ -14,7 +14,8 @@ namespace {
 
 template <class Word>
 void AppendLittleEndian(std::vector<unsigned char>& bytes, Word word) {
-  for (std::size_t i = 0; i < sizeof(Word); ++i) bytes.push_back(static_cast<unsigned char>((word >> (8 * i)) & 0xff));
+  for (std::size_t i = 0; i < sizeof(Word); ++i)
+    bytes.push_back(static_cast<unsigned char>((word >> (8 * i)) & 0xff));
 }
 
 template <class Word>
@@ -27,7 +28,8 @@ BlockHash HashWords(std::span<const Word> words, std::uint64_t seed) {
 
 }  // namespace
 
-std::vector<BlockHash> BlockChain(std::span<const std::uint32_t> tokens, int block_tokens, std::uint64_t salt) {
+std::vector<BlockHash> BlockChain(std::span<const std::uint32_t> tokens, int block_tokens,
+                                  std::uint64_t salt) {
   const auto size = static_cast<std::size_t>(block_tokens);
   std::vector<BlockHash> chain;
   for (std::size_t at = 0; at + size <= tokens.size(); at += size) {
@@ -49,12 +51,15 @@ BlockStream MakeBlockStream(const Plan& plan, int block_tokens) {
   for (const auto& phase : plan.phases) {
     PhaseBlocks& out = stream.phases.emplace_back();
     out.name = phase.name;
-    out.in_flight = std::min(static_cast<std::size_t>(std::max(1, phase.concurrency)), phase.requests.size());
+    out.in_flight =
+        std::min(static_cast<std::size_t>(std::max(1, phase.concurrency)), phase.requests.size());
     for (const auto& request : phase.requests) {
       const auto tokens = TokensOf(request);
       RequestBlocks r;
       r.tokens = tokens.size();
-      r.slots = (tokens.size() + static_cast<std::size_t>(std::max(0, request.params.max_tokens)) + size - 1) / size;
+      r.slots = (tokens.size() + static_cast<std::size_t>(std::max(0, request.params.max_tokens)) +
+                 size - 1) /
+                size;
       r.ends_on_boundary = !tokens.empty() && tokens.size() % size == 0;
       r.device_match_limit = tokens.empty() ? 0 : (tokens.size() - 1) / size;
       for (const BlockHash hash : BlockChain(tokens, block_tokens)) {

@@ -14,8 +14,9 @@ using BlockHash = std::uint64_t;
 /// XXH3-64 of "{}": the salt of a request without adapter and cache salt.
 inline constexpr std::uint64_t kNoAdapterSalt = 1389868326933519382ULL;
 
-/// Chained identities of the complete blocks of `tokens` (facts/kvbm_behavior.md section 3): hash of a block's ids as
-/// little-endian 32-bit words, then of (identity before, block hash) as two little-endian 64-bit words, seed = salt.
+/// Chained identities of the complete blocks of `tokens` (facts/kvbm_behavior.md section 3): hash
+/// of a block's ids as little-endian 32-bit words, then of (identity before, block hash) as two
+/// little-endian 64-bit words, seed = salt.
 std::vector<BlockHash> BlockChain(std::span<const std::uint32_t> tokens, int block_tokens,
                                   std::uint64_t salt = kNoAdapterSalt);
 /// Token ids that the byte-level stack sees for a request: its own, or those of its text.

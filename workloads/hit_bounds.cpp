@@ -7,7 +7,8 @@ namespace kvtier {
 void MomentCounts::Add(std::int64_t moment, std::int64_t by) {
   if (moment < 0) return;
   total_ += by;
-  for (auto i = static_cast<std::size_t>(moment) + 1; i < tree_.size(); i += i & (~i + 1)) tree_[i] += by;
+  for (auto i = static_cast<std::size_t>(moment) + 1; i < tree_.size(); i += i & (~i + 1))
+    tree_[i] += by;
 }
 
 std::int64_t MomentCounts::Below(std::int64_t moment) const {
@@ -39,10 +40,12 @@ void TierFacts::SureUse(BlockId block, std::int64_t from, std::int64_t to) {
   must_counts_.Add(from, 1);
 }
 
-bool TierFacts::SurelyHeld(BlockId block, std::uint64_t reserve, const MomentCounts& phase, std::int64_t phase_never) const {
+bool TierFacts::SurelyHeld(BlockId block, std::uint64_t reserve, const MomentCounts& phase,
+                           std::int64_t phase_never) const {
   const std::int64_t since = must_since_[block];
   if (since < 0) return false;
-  // Others possibly used since then, once each: those seen in earlier phases, and those of this phase not among them.
+  // Others possibly used since then, once each: those seen in earlier phases, and those of this
+  // phase not among them.
   const std::int64_t earlier = may_counts_.AtLeast(since) - 1;
   const std::int64_t now = phase.Below(since) + phase_never;
   return earlier + now + static_cast<std::int64_t>(reserve) <= capacity_ - 1;
@@ -55,13 +58,15 @@ bool TierFacts::SurelyGone(BlockId block) const {
 
 /// Residency of each block of one request, as far as it is known.
 struct HitBounds::Lookup {
-  std::vector<std::size_t> held1, open1, held2, open2, held3, open3;  // length of the run of surely / possibly held blocks from i
+  std::vector<std::size_t> held1, open1, held2, open2, held3,
+      open3;  // length of the run of surely / possibly held blocks from i
   std::vector<bool> in3, not_in3;
 };
 
 /// What a request does to the tiers, block by block: in all ways it may go, or in some.
 struct HitBounds::Uses {
-  std::vector<std::uint32_t> host, disk_match, computed;  // number of ways in which block i is so used
+  std::vector<std::uint32_t> host, disk_match,
+      computed;  // number of ways in which block i is so used
   std::uint32_t ways = 0;
   enum class Disk : std::uint8_t { kNone, kMaybe, kSure };
   std::vector<Disk> disk_insert;
@@ -94,13 +99,16 @@ HitBounds::Lookup HitBounds::Look(const RequestBlocks& request) const {
   const auto& blocks = request.blocks;
   const std::size_t n = blocks.size();
   Lookup look;
-  for (auto* runs : {&look.held1, &look.open1, &look.held2, &look.open2, &look.held3, &look.open3}) runs->assign(n + 1, 0);
+  for (auto* runs : {&look.held1, &look.open1, &look.held2, &look.open2, &look.held3, &look.open3})
+    runs->assign(n + 1, 0);
   look.in3.assign(n, false);
   look.not_in3.assign(n, false);
   for (std::size_t i = n; i-- > 0;) {
     const BlockId b = blocks[i];
     const bool shared = sharers_[b] > 1;  // another request of the phase may have brought it
-    const auto extend = [i](std::vector<std::size_t>& runs, bool more) { runs[i] = more ? runs[i + 1] + 1 : 0; };
+    const auto extend = [i](std::vector<std::size_t>& runs, bool more) {
+      runs[i] = more ? runs[i + 1] + 1 : 0;
+    };
     extend(look.held1, g1_.SurelyHeld(b, reserve_, phase1_, never1_));
     extend(look.open1, (shared && pools_.device_blocks > 0) || !g1_.SurelyGone(b));
     extend(look.held2, g2_.SurelyHeld(b, reserve_, phase2_, never2_));
@@ -113,10 +121,12 @@ HitBounds::Lookup HitBounds::Look(const RequestBlocks& request) const {
   return look;
 }
 
-HitBounds::Uses HitBounds::Enumerate(const RequestBlocks& request, const Lookup& look, ExpectedHits& sums) const {
+HitBounds::Uses HitBounds::Enumerate(const RequestBlocks& request, const Lookup& look,
+                                     ExpectedHits& sums) const {
   const std::size_t n = request.blocks.size();
   Uses uses;
-  std::vector<std::int64_t> host(n + 1, 0), match(n + 1, 0), computed(n + 1, 0);  // differences, summed up at the end
+  std::vector<std::int64_t> host(n + 1, 0), match(n + 1, 0),
+      computed(n + 1, 0);  // differences, summed up at the end
   struct Span {
     std::size_t low = SIZE_MAX, high = 0;
     void Take(std::size_t v) { low = std::min(low, v), high = std::max(high, v); }
@@ -137,9 +147,13 @@ HitBounds::Uses HitBounds::Enumerate(const RequestBlocks& request, const Lookup&
       if (look.open3[g + h] != look.held3[g + h]) way(g, h, look.open3[g + h]);
     }
   }
-  const auto add = [](ExpectedHits::Range& sum, const Span& one) { sum.low += one.low, sum.high += one.high; };
-  add(sums.g1_blocks, r1), add(sums.g2_blocks, r2), add(sums.g3_blocks, r3), add(sums.computed_blocks, rc);
-  const auto settle = [n](const std::vector<std::int64_t>& differences, std::vector<std::uint32_t>& ways) {
+  const auto add = [](ExpectedHits::Range& sum, const Span& one) {
+    sum.low += one.low, sum.high += one.high;
+  };
+  add(sums.g1_blocks, r1), add(sums.g2_blocks, r2), add(sums.g3_blocks, r3),
+      add(sums.computed_blocks, rc);
+  const auto settle = [n](const std::vector<std::int64_t>& differences,
+                          std::vector<std::uint32_t>& ways) {
     std::int64_t sum = 0;
     ways.resize(n);
     for (std::size_t i = 0; i < n; ++i) ways[i] = static_cast<std::uint32_t>(sum += differences[i]);
@@ -148,7 +162,8 @@ HitBounds::Uses HitBounds::Enumerate(const RequestBlocks& request, const Lookup&
   return uses;
 }
 
-void HitBounds::PlanDiskUses(const RequestBlocks& request, const Lookup& look, Uses& uses, ExpectedHits& sums) const {
+void HitBounds::PlanDiskUses(const RequestBlocks& request, const Lookup& look, Uses& uses,
+                             ExpectedHits& sums) const {
   const std::size_t n = request.blocks.size();
   uses.disk_insert.assign(n, Uses::Disk::kNone);
   uses.asks_maybe.assign(n, false);
@@ -175,11 +190,13 @@ void HitBounds::PlanDiskUses(const RequestBlocks& request, const Lookup& look, U
   }
 }
 
-void HitBounds::Apply(const RequestBlocks& request, const Uses& uses, std::int64_t from, std::int64_t to) {
+void HitBounds::Apply(const RequestBlocks& request, const Uses& uses, std::int64_t from,
+                      std::int64_t to) {
   const bool host_takes_all = pools_.host_blocks >= reserve_;
   for (std::size_t i = 0; i < request.blocks.size(); ++i) {
     const BlockId b = request.blocks[i];
-    if (pools_.device_blocks > 0) g1_.SureUse(b, from, to);  // however it came, it ends up named there
+    if (pools_.device_blocks > 0)
+      g1_.SureUse(b, from, to);  // however it came, it ends up named there
     if (pools_.host_blocks > 0 && uses.host[i] + uses.computed[i] > 0) {
       if (uses.host[i] + uses.computed[i] == uses.ways && host_takes_all) {
         g2_.SureUse(b, from, to);
@@ -197,10 +214,10 @@ void HitBounds::Apply(const RequestBlocks& request, const Uses& uses, std::int64
   }
 }
 
-// A block that no tier has before the phase and that several of its requests share: one of them comes first and computes
-// it, so it is registered, although it is not known by whom.
-void HitBounds::ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before, std::int64_t from,
-                                 std::int64_t to, ExpectedHits& sums) {
+// A block that no tier has before the phase and that several of its requests share: one of them
+// comes first and computes it, so it is registered, although it is not known by whom.
+void HitBounds::ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before,
+                                 std::int64_t from, std::int64_t to, ExpectedHits& sums) {
   if (pools_.host_blocks < reserve_) return;
   std::vector<bool> done(sharers_.size(), false);
   for (const auto& request : phase.requests) {
@@ -242,7 +259,8 @@ void HitBounds::WalkTogether(const PhaseBlocks& phase, ExpectedHits& sums) {
   }
   std::vector<bool> absent(sharers_.size(), false);
   for (const auto& request : phase.requests) {
-    for (const BlockId b : request.blocks) absent[b] = g1_.SurelyGone(b) && g2_.SurelyGone(b) && g3_.SurelyGone(b);
+    for (const BlockId b : request.blocks)
+      absent[b] = g1_.SurelyGone(b) && g2_.SurelyGone(b) && g3_.SurelyGone(b);
   }
   std::vector<Uses> all;
   for (const auto& request : phase.requests) {
@@ -252,7 +270,8 @@ void HitBounds::WalkTogether(const PhaseBlocks& phase, ExpectedHits& sums) {
   }
   const std::int64_t begin = moments_;
   moments_ += static_cast<std::int64_t>(phase.requests.size());
-  for (std::size_t i = 0; i < all.size(); ++i) Apply(phase.requests[i], all[i], begin, moments_ - 1);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    Apply(phase.requests[i], all[i], begin, moments_ - 1);
   ApplyFirstComers(phase, absent, begin, moments_ - 1, sums);
 
   std::fill(sharers_.begin(), sharers_.end(), 0U);
@@ -262,7 +281,8 @@ void HitBounds::WalkTogether(const PhaseBlocks& phase, ExpectedHits& sums) {
 
 ExpectedHits HitBounds::Walk(const PhaseBlocks& phase) {
   std::uint64_t largest = 0;
-  for (const auto& request : phase.requests) largest = std::max<std::uint64_t>(largest, request.slots);
+  for (const auto& request : phase.requests)
+    largest = std::max<std::uint64_t>(largest, request.slots);
   reserve_ = std::max(reserve_, phase.in_flight * largest);
   ExpectedHits sums;
   if (phase.in_flight > 1) {
@@ -271,8 +291,8 @@ ExpectedHits HitBounds::Walk(const PhaseBlocks& phase) {
     WalkInOrder(phase, sums);
   }
   const auto fixed = [](const ExpectedHits::Range& r) { return r.low == r.high; };
-  sums.exact = fixed(sums.g1_blocks) && fixed(sums.g2_blocks) && fixed(sums.g3_blocks) && fixed(sums.computed_blocks) &&
-               fixed(sums.offload_g2_to_g3_blocks);
+  sums.exact = fixed(sums.g1_blocks) && fixed(sums.g2_blocks) && fixed(sums.g3_blocks) &&
+               fixed(sums.computed_blocks) && fixed(sums.offload_g2_to_g3_blocks);
   return sums;
 }
 

@@ -7,7 +7,8 @@
 #include "workloads/block_stream.hpp"
 #include "workloads/hit_model.hpp"
 
-/// Must and may analysis of one tier each, over phases whose inner order is unknown. The argument stands at PredictHits.
+/// Must and may analysis of one tier each, over phases whose inner order is unknown. The argument
+/// stands at PredictHits.
 namespace kvtier {
 
 /// Counts of moments 0 .. n - 1 (a Fenwick tree); moment -1 is "never" and not counted.
@@ -24,8 +25,8 @@ class MomentCounts {
   std::int64_t total_ = 0;
 };
 
-/// What is known of the blocks of one tier. Moments are request numbers of the run; requests of one concurrent phase all
-/// span that whole phase.
+/// What is known of the blocks of one tier. Moments are request numbers of the run; requests of one
+/// concurrent phase all span that whole phase.
 class TierFacts {
  public:
   TierFacts(std::uint64_t capacity, std::size_t blocks, std::size_t moments);
@@ -33,9 +34,11 @@ class TierFacts {
   void SureUse(BlockId block, std::int64_t from, std::int64_t to);
   /// As above, but perhaps it was not.
   void MaybeUse(BlockId block, std::int64_t to);
-  /// `reserve` slots are in the hands of sequences in flight; `phase` counts when the blocks that the running concurrent
-  /// phase may use were last possibly used before it (empty moments otherwise).
-  bool SurelyHeld(BlockId block, std::uint64_t reserve, const MomentCounts& phase, std::int64_t phase_never) const;
+  /// `reserve` slots are in the hands of sequences in flight; `phase` counts when the blocks that
+  /// the running concurrent phase may use were last possibly used before it (empty moments
+  /// otherwise).
+  bool SurelyHeld(BlockId block, std::uint64_t reserve, const MomentCounts& phase,
+                  std::int64_t phase_never) const;
   bool SurelyGone(BlockId block) const;
   std::int64_t MayUntil(BlockId block) const { return may_until_[block]; }
 
@@ -58,9 +61,10 @@ class HitBounds {
   void WalkInOrder(const PhaseBlocks& phase, ExpectedHits& sums);
   Lookup Look(const RequestBlocks& request) const;
   Uses Enumerate(const RequestBlocks& request, const Lookup& lookup, ExpectedHits& sums) const;
-  void PlanDiskUses(const RequestBlocks& request, const Lookup& lookup, Uses& uses, ExpectedHits& sums) const;
-  void ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before, std::int64_t from, std::int64_t to,
-                        ExpectedHits& sums);
+  void PlanDiskUses(const RequestBlocks& request, const Lookup& lookup, Uses& uses,
+                    ExpectedHits& sums) const;
+  void ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before,
+                        std::int64_t from, std::int64_t to, ExpectedHits& sums);
   void Apply(const RequestBlocks& request, const Uses& uses, std::int64_t from, std::int64_t to);
 
   TierPools pools_;

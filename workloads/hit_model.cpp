@@ -22,8 +22,10 @@ ExpectedHits Exactly(const TierCounts& counts) {
 void RequireFit(const PhaseBlocks& phase, const TierPools& pools) {
   for (std::size_t i = 0; i < phase.requests.size(); ++i) {
     if (phase.requests[i].slots <= pools.device_blocks) continue;
-    throw ConfigError(fmt::format("request {} of phase {} needs {} device blocks and G1 has {}: raise stack.g1_blocks or shorten the prompt",
-                                  i + 1, phase.name, phase.requests[i].slots, pools.device_blocks));
+    throw ConfigError(
+        fmt::format("request {} of phase {} needs {} device blocks and G1 has {}: raise "
+                    "stack.g1_blocks or shorten the prompt",
+                    i + 1, phase.name, phase.requests[i].slots, pools.device_blocks));
   }
 }
 

@@ -1,3 +1,5 @@
+#include "workloads/hit_model.hpp"
+
 #include <numeric>
 
 #include <gmock/gmock.h>
@@ -6,7 +8,6 @@
 #include "harness/core/error.hpp"
 #include "harness/core/rng.hpp"
 #include "workloads/hit_bounds.hpp"
-#include "workloads/hit_model.hpp"
 #include "workloads/pressure.hpp"
 #include "workloads/rehydrate.hpp"
 #include "workloads/reuse.hpp"
@@ -28,9 +29,11 @@ std::vector<std::uint32_t> Tokens(std::uint32_t first, std::uint32_t n) {
 TEST(BlockChain, AgreesWithTheDocumentedVectors) {
   EXPECT_THAT(BlockChain(Tokens(1, 4), 4, 1337), ElementsAre(14643705804678351452ULL));
   EXPECT_THAT(BlockChain(Tokens(5, 4), 4, 1337), ElementsAre(16777012769546811212ULL));
-  EXPECT_THAT(BlockChain(Tokens(1, 13), 4, 1337),
-              ElementsAre(14643705804678351452ULL, 4945711292740353085ULL, 12583592247330656132ULL));
-  EXPECT_THAT(BlockChain(Tokens(1, 8), 4), ElementsAre(8026409477313730465ULL, 8178148779430958753ULL));
+  EXPECT_THAT(
+      BlockChain(Tokens(1, 13), 4, 1337),
+      ElementsAre(14643705804678351452ULL, 4945711292740353085ULL, 12583592247330656132ULL));
+  EXPECT_THAT(BlockChain(Tokens(1, 8), 4),
+              ElementsAre(8026409477313730465ULL, 8178148779430958753ULL));
   EXPECT_THAT(BlockChain(Tokens(0, 32), 32), ElementsAre(10934932757659806061ULL));
   EXPECT_TRUE(BlockChain(Tokens(0, 31), 32).empty());
 }
@@ -48,7 +51,10 @@ PlannedRequest Request(char letter, std::uint32_t n, int max_tokens = 1) {
 Plan InTurn(const std::vector<PlannedRequest>& requests) {
   Plan plan;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    plan.phases.push_back({.name = std::to_string(i) + requests[i].prompt_id, .concurrency = 1, .include_in_overall = true, .requests = {requests[i]}});
+    plan.phases.push_back({.name = std::to_string(i) + requests[i].prompt_id,
+                           .concurrency = 1,
+                           .include_in_overall = true,
+                           .requests = {requests[i]}});
   }
   return plan;
 }
@@ -56,14 +62,19 @@ Plan InTurn(const std::vector<PlannedRequest>& requests) {
 /// "g1 g2 g3 computed written" of a phase, "?" where it is a range.
 std::string Row(const ExpectedHits& h) {
   std::string text;
-  for (const auto* r : {&h.g1_blocks, &h.g2_blocks, &h.g3_blocks, &h.computed_blocks, &h.offload_g2_to_g3_blocks}) {
+  for (const auto* r :
+       {&h.g1_blocks, &h.g2_blocks, &h.g3_blocks, &h.computed_blocks, &h.offload_g2_to_g3_blocks}) {
     text += (text.empty() ? "" : " ") + (r->low == r->high ? std::to_string(r->low) : "?");
   }
   return text;
 }
 
 TierPools Small(std::uint64_t g1, std::uint64_t g2, std::uint64_t g3, bool filter = false) {
-  return {.device_blocks = g1, .host_blocks = g2, .disk_blocks = g3, .block_tokens = 4, .disk_offload_filter = filter};
+  return {.device_blocks = g1,
+          .host_blocks = g2,
+          .disk_blocks = g3,
+          .block_tokens = 4,
+          .disk_offload_filter = filter};
 }
 
 // Prompts of 9 tokens: two full blocks, three slots with the generated token. G1 4, G2 4, G3 8.
@@ -84,18 +95,23 @@ TEST(HitModel, FollowsAHandComputedTrace) {
 }
 
 TEST(HitModel, GeneratedTokensTakeDeviceRoom) {
-  // 9 + 8 tokens need five slots: the second prompt evicts all of the first from a G1 of six, not just one block.
-  const auto hits = PredictHits(InTurn({Request('A', 9, 8), Request('B', 9, 8), Request('A', 9, 8)}), Small(6, 0, 0));
+  // 9 + 8 tokens need five slots: the second prompt evicts all of the first from a G1 of six, not
+  // just one block.
+  const auto hits = PredictHits(
+      InTurn({Request('A', 9, 8), Request('B', 9, 8), Request('A', 9, 8)}), Small(6, 0, 0));
   EXPECT_EQ(Row(hits.at("2A")), "1 0 0 1 0");
-  const auto roomy = PredictHits(InTurn({Request('A', 9, 1), Request('B', 9, 1), Request('A', 9, 1)}), Small(6, 0, 0));
+  const auto roomy = PredictHits(
+      InTurn({Request('A', 9, 1), Request('B', 9, 1), Request('A', 9, 1)}), Small(6, 0, 0));
   EXPECT_EQ(Row(roomy.at("2A")), "2 0 0 0 0");
 }
 
 TEST(HitModel, LastBlockOfAFullyMatchedPromptIsComputed) {
   const auto hits = PredictHits(InTurn({Request('A', 8), Request('A', 8)}), Small(10, 10, 10));
-  EXPECT_EQ(Row(hits.at("1A")), "1 0 0 1 0");  // G2 has it too, and drops it; the duplicate is on disk already
+  EXPECT_EQ(Row(hits.at("1A")),
+            "1 0 0 1 0");  // G2 has it too, and drops it; the duplicate is on disk already
   // Without G1 reuse (evicted by B): G2 would cover both, drops the last.
-  const auto cold = PredictHits(InTurn({Request('A', 8), Request('B', 12), Request('A', 8)}), Small(4, 10, 0));
+  const auto cold =
+      PredictHits(InTurn({Request('A', 8), Request('B', 12), Request('A', 8)}), Small(4, 10, 0));
   EXPECT_EQ(Row(cold.at("2A")), "0 1 0 1 0");
 }
 
@@ -126,10 +142,12 @@ TEST(HitModel, AChunkGetsAllItsHostSlotsOrNone) {
 }
 
 TEST(HitModel, ABlockComputedAgainKeepsItsPlaceOnDisk) {
-  // Prompts of exactly two blocks; each pushes the one before out of G1 (3) and G2 (2). G3 has 4 slots.
+  // Prompts of exactly two blocks; each pushes the one before out of G1 (3) and G2 (2). G3 has 4
+  // slots.
   const auto a = Request('A', 8), b = Request('B', 8), c = Request('C', 8);
   const auto hits = PredictHits(InTurn({a, b, a, c, a}), Small(3, 2, 4));
-  EXPECT_EQ(Row(hits.at("2A")), "0 0 1 1 0");  // a1 is dropped and computed; on disk it stays the oldest: a1 b0 b1 a0
+  EXPECT_EQ(Row(hits.at("2A")),
+            "0 0 1 1 0");  // a1 is dropped and computed; on disk it stays the oldest: a1 b0 b1 a0
   EXPECT_EQ(Row(hits.at("3C")), "0 0 0 2 2");  // evicts a1 and b0
   EXPECT_EQ(Row(hits.at("4A")), "0 0 1 1 1");
 }
@@ -159,7 +177,11 @@ RehydrateOptions DefaultShape() {
 }
 
 TierPools DefaultPools(std::uint64_t disk, bool filter = false) {
-  return {.device_blocks = 128, .host_blocks = 256, .disk_blocks = disk, .block_tokens = 32, .disk_offload_filter = filter};
+  return {.device_blocks = 128,
+          .host_blocks = 256,
+          .disk_blocks = disk,
+          .block_tokens = 32,
+          .disk_offload_filter = filter};
 }
 
 TEST(HitModel, DefaultShapeIsExactAndReplaysFromDisk) {
@@ -175,7 +197,8 @@ TEST(HitModel, DefaultShapeIsExactAndReplaysFromDisk) {
 
   const auto filtered = PredictHits(BuildRehydratePlan(DefaultShape()), DefaultPools(1536, true));
   EXPECT_EQ(Row(filtered.at("populate")), "0 0 0 1020 0");
-  EXPECT_EQ(Row(filtered.at("replay")), "0 0 0 1020 1020");  // the second registration writes, nothing was read
+  EXPECT_EQ(Row(filtered.at("replay")),
+            "0 0 0 1020 1020");  // the second registration writes, nothing was read
   EXPECT_TRUE(filtered.at("replay").exact);
 }
 
@@ -195,7 +218,8 @@ TEST(HitModel, TurnsInFlightTogetherGiveBounds) {
   const ExpectedHits& populate = hits.at("populate");
   EXPECT_FALSE(populate.exact);
   EXPECT_EQ(populate.g1_blocks.low, 0U);
-  // Whichever turn of a session comes second may find the 16 shared blocks. Which one is not known, so both may.
+  // Whichever turn of a session comes second may find the 16 shared blocks. Which one is not known,
+  // so both may.
   EXPECT_GE(populate.g1_blocks.high, 4U * 16);
   EXPECT_LE(populate.computed_blocks.low, 4U * (17 + 1));
   EXPECT_EQ(populate.computed_blocks.high, 4U * 34);
@@ -208,7 +232,8 @@ TEST(HitModel, WhatTheSamePhaseMayEvictIsNotPromised) {
   together.concurrency = 2;
   together.requests.push_back(Request('A', 9));
   for (char letter = 'B'; letter < 'J'; ++letter) together.requests.push_back(Request(letter, 9));
-  // G1 has 10 slots. Served first, A hits both blocks; served last, the 16 blocks of the others have pushed it out.
+  // G1 has 10 slots. Served first, A hits both blocks; served last, the 16 blocks of the others
+  // have pushed it out.
   const ExpectedHits h = PredictHits(plan, Small(10, 0, 0)).at("together");
   EXPECT_EQ(h.g1_blocks.low, 0U);
   EXPECT_EQ(h.g1_blocks.high, 2U);
@@ -224,7 +249,8 @@ TEST(HitModel, ReuseIsAnsweredByTheDevice) {
   EXPECT_EQ(Row(hits.at("reuse_2")), "17 0 0 0 0");
 }
 
-/// A plan of random prompts over a small alphabet of blocks, so that prefixes are shared, in random phases.
+/// A plan of random prompts over a small alphabet of blocks, so that prefixes are shared, in random
+/// phases.
 Plan RandomPlan(Rng& rng, int phases, int most_in_flight) {
   Plan plan;
   for (int p = 0; p < phases; ++p) {
@@ -249,7 +275,8 @@ Plan RandomPlan(Rng& rng, int phases, int most_in_flight) {
   return plan;
 }
 
-/// Serves a phase in a random order, at most `in_flight` at a time, their steps shuffled into one another.
+/// Serves a phase in a random order, at most `in_flight` at a time, their steps shuffled into one
+/// another.
 TierCounts ServeAnyhow(TierSimulator& simulator, const PhaseBlocks& phase, Rng& rng) {
   TierCounts counts;
   std::vector<const RequestBlocks*> waiting;
@@ -257,7 +284,8 @@ TierCounts ServeAnyhow(TierSimulator& simulator, const PhaseBlocks& phase, Rng& 
   rng.Shuffle(waiting);
   std::vector<TierSimulator::Lease> running;
   while (!waiting.empty() || !running.empty()) {
-    if (!waiting.empty() && running.size() < phase.in_flight && (running.empty() || rng.Below(3) == 0)) {
+    if (!waiting.empty() && running.size() < phase.in_flight &&
+        (running.empty() || rng.Below(3) == 0)) {
       if (auto lease = simulator.Admit(*waiting.back(), counts)) {
         running.push_back(std::move(*lease));
         waiting.pop_back();
@@ -279,8 +307,10 @@ void ExpectWithin(const ExpectedHits& bounds, const TierCounts& counts, const st
   EXPECT_TRUE(bounds.g1_blocks.Contains(counts.g1)) << where << " g1 " << counts.g1;
   EXPECT_TRUE(bounds.g2_blocks.Contains(counts.g2)) << where << " g2 " << counts.g2;
   EXPECT_TRUE(bounds.g3_blocks.Contains(counts.g3)) << where << " g3 " << counts.g3;
-  EXPECT_TRUE(bounds.computed_blocks.Contains(counts.computed)) << where << " computed " << counts.computed;
-  EXPECT_TRUE(bounds.offload_g2_to_g3_blocks.Contains(counts.written)) << where << " written " << counts.written;
+  EXPECT_TRUE(bounds.computed_blocks.Contains(counts.computed))
+      << where << " computed " << counts.computed;
+  EXPECT_TRUE(bounds.offload_g2_to_g3_blocks.Contains(counts.written))
+      << where << " written " << counts.written;
 }
 
 TierPools RandomPools(Rng& rng) {
@@ -299,12 +329,11 @@ TEST(HitBounds, HoldForAnyInterleaving) {
       TierSimulator simulator(pools);
       for (const auto& phase : stream.phases) {
         const ExpectedHits& expected = bounds.at(phase.name);
-        const TierCounts counts =
-            phase.in_flight > 1 ? ServeAnyhow(simulator, phase, rng) : [&] {
-              TierCounts c;
-              for (const auto& r : phase.requests) simulator.Run(r, c);
-              return c;
-            }();
+        const TierCounts counts = phase.in_flight > 1 ? ServeAnyhow(simulator, phase, rng) : [&] {
+          TierCounts c;
+          for (const auto& r : phase.requests) simulator.Run(r, c);
+          return c;
+        }();
         ExpectWithin(expected, counts, "trial " + std::to_string(trial) + " phase " + phase.name);
         exact += expected.exact ? 1 : 0;
         ++phases;
@@ -325,7 +354,8 @@ TEST(HitBounds, ContainTheExactAnswerInOrder) {
     for (const auto& phase : stream.phases) {
       TierCounts counts;
       for (const auto& r : phase.requests) ASSERT_TRUE(simulator.Run(r, counts));
-      ExpectWithin(bounds.Walk(phase), counts, "trial " + std::to_string(trial) + " phase " + phase.name);
+      ExpectWithin(bounds.Walk(phase), counts,
+                   "trial " + std::to_string(trial) + " phase " + phase.name);
     }
   }
 }
@@ -356,7 +386,11 @@ TEST(Pressure, TheSmallProfileIsSufficient) {
   o.thrash_sessions = 12;
   o.prefix_target_tokens = 128;
   o.replay_concurrency = 2;
-  TierPools pools{.device_blocks = 32, .host_blocks = 48, .disk_blocks = 320, .block_tokens = 32, .disk_offload_filter = false};
+  TierPools pools{.device_blocks = 32,
+                  .host_blocks = 48,
+                  .disk_blocks = 320,
+                  .block_tokens = 32,
+                  .disk_offload_filter = false};
   for (int pair = 0; pair < 8; ++pair) {
     o.pair_index = pair;
     const PressureVerdict v = CheckPressure(BuildRehydratePlan(o), pools);
@@ -370,7 +404,8 @@ TEST(Pressure, EachRefusalNamesItsKnob) {
   little.thrash_sessions = 10;  // 170 blocks: G1 is overwritten, G2 keeps 86
   const PressureVerdict upper = CheckPressure(BuildRehydratePlan(little), DefaultPools(1536));
   EXPECT_EQ(upper.problem, PressureProblem::kUpperTiersHold);
-  EXPECT_THAT(upper.sentence, HasSubstr("BENCH_PHASE70_REHYDRATE_THRASH_SESSIONS) to at least 16"));  // 256 / 17
+  EXPECT_THAT(upper.sentence,
+              HasSubstr("BENCH_PHASE70_REHYDRATE_THRASH_SESSIONS) to at least 16"));  // 256 / 17
   EXPECT_THAT(upper.sentence, HasSubstr("170 blocks"));
 
   const Plan plan = BuildRehydratePlan(DefaultShape());

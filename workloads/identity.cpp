@@ -16,8 +16,8 @@ json GenerationParamsJson(const GenerationParams& params) {
   return j;
 }
 
-RequestIdentity IdentityOf(std::string_view model, std::string_view prompt, const GenerationParams& params,
-                           const RequestExtras& extras) {
+RequestIdentity IdentityOf(std::string_view model, std::string_view prompt,
+                           const GenerationParams& params, const RequestExtras& extras) {
   const json generation = GenerationParamsJson(params);
   RequestIdentity id;
   id.prompt_sha256 = Sha256Hex(prompt);
@@ -26,10 +26,11 @@ RequestIdentity IdentityOf(std::string_view model, std::string_view prompt, cons
   payload["model"] = model;
   payload["prompt"] = prompt;
   id.request_payload_sha256 = Sha256Hex(CanonicalJson(payload));
-  id.request_identity_sha256 = Sha256Hex(
-      CanonicalJson({{"model", model}, {"prompt_sha256", id.prompt_sha256}, {"generation_params", generation}}));
-  id.request_extras_sha256 = Sha256Hex(CanonicalJson(
-      {{"ignore_eos", extras.ignore_eos}, {"stream_options", {{"include_usage", extras.include_usage}}}}));
+  id.request_identity_sha256 = Sha256Hex(CanonicalJson(
+      {{"model", model}, {"prompt_sha256", id.prompt_sha256}, {"generation_params", generation}}));
+  id.request_extras_sha256 =
+      Sha256Hex(CanonicalJson({{"ignore_eos", extras.ignore_eos},
+                               {"stream_options", {{"include_usage", extras.include_usage}}}}));
   return id;
 }
 

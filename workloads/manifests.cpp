@@ -70,6 +70,8 @@ std::vector<json> RequestManifestRows(const Plan& plan) {
   return rows;
 }
 
-std::string FileSha256(const std::filesystem::path& path) { return Sha256Hex(ReadFile(path)); }
+std::string FileSha256(const std::filesystem::path& path) {
+  return Sha256Hex(ReadFile(path));
+}
 
 }  // namespace kvtier

@@ -17,22 +17,29 @@ std::string SessionNonce(std::uint64_t pair_seed, std::string_view tag) {
   return fmt::format("[{:08x} {}] ", word >> 32, tag);
 }
 
-std::string PadQuestion(std::string question, int tokens_around, int block_tokens, const TokenCounter& counter) {
-  constexpr std::string_view kFiller = " One plain sentence will do, thank you. Leave out what is not in the text.";
+std::string PadQuestion(std::string question, int tokens_around, int block_tokens,
+                        const TokenCounter& counter) {
+  constexpr std::string_view kFiller =
+      " One plain sentence will do, thank you. Leave out what is not in the text.";
   const auto residue = [&] { return (tokens_around + counter.Count(question)) % block_tokens; };
-  // One filler byte is at most one token, so stepping byte by byte passes every residue of the byte-level counter.
+  // One filler byte is at most one token, so stepping byte by byte passes every residue of the
+  // byte-level counter.
   for (std::size_t i = 0; residue() < 4 || residue() > block_tokens - 4; ++i) {
     if (i == 64 * kFiller.size()) {
-      throw ConfigError(fmt::format("a question cannot be padded off the block boundary with the {} counter: use another counter",
-                                    counter.name()));
+      throw ConfigError(
+          fmt::format("a question cannot be padded off the block boundary with the {} counter: use "
+                      "another counter",
+                      counter.name()));
     }
     question += kFiller[i % kFiller.size()];
   }
   return question;
 }
 
-void RequireInRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value < low || value > high) throw ConfigError(fmt::format("{} is {}: allowed are {} to {}", option, value, low, high));
+void RequireInRange(std::string_view option, std::int64_t value, std::int64_t low,
+                    std::int64_t high) {
+  if (value < low || value > high)
+    throw ConfigError(fmt::format("{} is {}: allowed are {} to {}", option, value, low, high));
 }
 
 void SealRequest(PlannedRequest& request, std::string_view model, const TokenCounter& counter) {

@@ -42,14 +42,18 @@ RehydrateOptions DefaultShape(int pair = 1) {
 }
 
 TEST(Tokens, ByteLevelCountsBytesAndWholeMarks) {
-  EXPECT_THAT(TokenIdsByteLevel("<|begin_of_text|>a<|start_header_id|><|end_header_id|><|eot_id|><|end_of_text|>"),
-              ElementsAre(256, 'a', 257, 258, 259, 260));
-  EXPECT_THAT(TokenIdsByteLevel("<|x\xc3\xa9"), ElementsAre('<', '|', 'x', 0xc3, 0xa9));  // not a mark; UTF-8 by byte
+  EXPECT_THAT(
+      TokenIdsByteLevel(
+          "<|begin_of_text|>a<|start_header_id|><|end_header_id|><|eot_id|><|end_of_text|>"),
+      ElementsAre(256, 'a', 257, 258, 259, 260));
+  EXPECT_THAT(TokenIdsByteLevel("<|x\xc3\xa9"),
+              ElementsAre('<', '|', 'x', 0xc3, 0xa9));  // not a mark; UTF-8 by byte
   EXPECT_EQ(TokenCounter::ByteLevel().Count(std::string(kBefore) + "hi" + kAfter), 9 + 2 + 14);
 }
 
 TEST(Tokens, HeuristicCountsWordsAndMarksOfPunctuation) {
-  EXPECT_EQ(TokenCounter::Heuristic().Count("two words, h\xc3\xa9llo_1!"), 5);  // two words , héllo_1 !
+  EXPECT_EQ(TokenCounter::Heuristic().Count("two words, h\xc3\xa9llo_1!"),
+            5);  // two words , héllo_1 !
   EXPECT_EQ(TokenCounter::Heuristic().Count(" \n\t"), 0);
 }
 
@@ -71,18 +75,25 @@ TEST(Documents, HaveTheirExactSizeAndKeepTheirIntroduction) {
   const TokenCounter counter = TokenCounter::ByteLevel();
   for (const int target : {120, 511, 512, 4096}) {
     Rng rng(1);
-    const std::string text = MakeDocument({.intro = "first\n", .topic = "paging", .doc_id = "d", .target_tokens = target}, counter, rng);
+    const std::string text = MakeDocument(
+        {.intro = "first\n", .topic = "paging", .doc_id = "d", .target_tokens = target}, counter,
+        rng);
     EXPECT_EQ(counter.Count(text), target);
     EXPECT_THAT(text, StartsWith("first\nDocument: d\n"));
   }
   Rng rng(1);
-  EXPECT_THROW(MakeDocument({.intro = std::string(50, 'x'), .topic = "t", .doc_id = "d", .target_tokens = 49}, counter, rng), ConfigError);
+  EXPECT_THROW(
+      MakeDocument(
+          {.intro = std::string(50, 'x'), .topic = "t", .doc_id = "d", .target_tokens = 49},
+          counter, rng),
+      ConfigError);
 }
 
 TEST(Documents, OtherCountersEndAtAWordJustBelowTheTarget) {
   for (const TokenCounter& counter : {TokenCounter::Heuristic(), TokenCounter::Calibrated(0.25)}) {
     Rng rng(3);
-    const std::string text = MakeDocument({.intro = "", .topic = "paging", .doc_id = "d", .target_tokens = 700}, counter, rng);
+    const std::string text = MakeDocument(
+        {.intro = "", .topic = "paging", .doc_id = "d", .target_tokens = 700}, counter, rng);
     EXPECT_LE(counter.Count(text), 700);
     EXPECT_GE(counter.Count(text), 700 - 4) << counter.name();
   }
@@ -90,13 +101,21 @@ TEST(Documents, OtherCountersEndAtAWordJustBelowTheTarget) {
 
 // Vectors of spec/workloads.md section 7.
 TEST(Identity, AgreesWithTheDocumentedVectors) {
-  GenerationParams params{.max_tokens = 16, .temperature = 0.0, .top_p = 1.0, .stop = {"<|eot_id|>"}, .stream = false, .seed = {}};
+  GenerationParams params{.max_tokens = 16,
+                          .temperature = 0.0,
+                          .top_p = 1.0,
+                          .stop = {"<|eot_id|>"},
+                          .stream = false,
+                          .seed = {}};
   const RequestIdentity id = IdentityOf("m", "hello", params, {});
   EXPECT_THAT(id.prompt_sha256, StartsWith("2cf24dba"));
   EXPECT_THAT(id.prompt_sha256, EndsWith("938b9824"));
-  EXPECT_EQ(id.generation_params_sha256, "4fb5808ba8b98d36974219f16082f581d841502d5b9bd07612ab106645db55a2");
-  EXPECT_EQ(id.request_payload_sha256, "6b6775a889a3dde3ac83a9d9a77ff115c05d26dfef68a6db79034f5bdd480d59");
-  EXPECT_EQ(id.request_identity_sha256, "d8950eca396ccbe61fc53f5d9639f7798cfb90b45709bb1401eebca0aac21205");
+  EXPECT_EQ(id.generation_params_sha256,
+            "4fb5808ba8b98d36974219f16082f581d841502d5b9bd07612ab106645db55a2");
+  EXPECT_EQ(id.request_payload_sha256,
+            "6b6775a889a3dde3ac83a9d9a77ff115c05d26dfef68a6db79034f5bdd480d59");
+  EXPECT_EQ(id.request_identity_sha256,
+            "d8950eca396ccbe61fc53f5d9639f7798cfb90b45709bb1401eebca0aac21205");
 
   params.temperature = 0.2;
   params.stream = true;
@@ -115,7 +134,8 @@ TEST(Identity, ExtrasChangeTheirOwnHashOnly) {
   EXPECT_EQ(a.request_identity_sha256, b.request_identity_sha256);
   EXPECT_EQ(a.request_payload_sha256, b.request_payload_sha256);
   EXPECT_NE(a.request_extras_sha256, b.request_extras_sha256);
-  EXPECT_EQ(a.request_extras_sha256, Sha256Hex(R"({"ignore_eos":false,"stream_options":{"include_usage":true}})"));
+  EXPECT_EQ(a.request_extras_sha256,
+            Sha256Hex(R"({"ignore_eos":false,"stream_options":{"include_usage":true}})"));
 }
 
 TEST(Rehydrate, HasTheDocumentedPhasesNamesAndOrder) {
@@ -193,14 +213,18 @@ TEST(Rehydrate, IsTheSameForASeedAndAnotherForAnotherPair) {
   EXPECT_NE(rows(DefaultShape(3)), rows(seeded));
 
   const Plan plan = BuildRehydratePlan(DefaultShape());
-  for (std::size_t i = 0; i < 60; ++i) ASSERT_EQ(plan.phases[0].requests[i].prompt, plan.phases[2].requests[i].prompt);
+  for (std::size_t i = 0; i < 60; ++i)
+    ASSERT_EQ(plan.phases[0].requests[i].prompt, plan.phases[2].requests[i].prompt);
 }
 
-// A change of these bytes is a change of the workload: figures of before and after cannot be compared.
+// A change of these bytes is a change of the workload: figures of before and after cannot be
+// compared.
 TEST(Rehydrate, BytesAreThoseOfTheFirstRelease) {
   const Plan plan = BuildRehydratePlan(DefaultShape());
-  EXPECT_EQ(plan.phases[0].requests[0].identity.prompt_sha256, "acadedc2906a897cef6d472d94a1e4425b321a9d5ff2be2cce6eca86ce4ca029");
-  EXPECT_EQ(plan.phases[1].requests[23].identity.prompt_sha256, "196e02be200ec74c0fe463e406ca2d0a3e2790f6c4ddcec4f4a8b0d22dcc57b2");
+  EXPECT_EQ(plan.phases[0].requests[0].identity.prompt_sha256,
+            "acadedc2906a897cef6d472d94a1e4425b321a9d5ff2be2cce6eca86ce4ca029");
+  EXPECT_EQ(plan.phases[1].requests[23].identity.prompt_sha256,
+            "196e02be200ec74c0fe463e406ca2d0a3e2790f6c4ddcec4f4a8b0d22dcc57b2");
 }
 
 TEST(Rehydrate, SessionsShareNoBlockAndTurnsShareTheirPrefix) {
@@ -261,19 +285,23 @@ TEST(Manifests, HaveTheDocumentedKeys) {
   const Plan plan = BuildRehydratePlan(o);
   const auto prompts = PromptManifestRows(plan);
   const auto requests = RequestManifestRows(plan);
-  ASSERT_EQ(prompts.size(), 3U);   // the replay repeats the populate prompts
+  ASSERT_EQ(prompts.size(), 3U);  // the replay repeats the populate prompts
   ASSERT_EQ(requests.size(), 5U);
   const auto keys = [](const nlohmann::json& row) {
     std::vector<std::string> names;
     for (const auto& [key, unused] : row.items()) names.push_back(key);
     return names;
   };
-  EXPECT_THAT(keys(prompts[0]), ElementsAre("metadata", "prefix_hash", "prompt_chars", "prompt_id", "prompt_set", "prompt_sha256",
-                                            "prompt_tokens_est", "schema_version", "session_id", "target_tokens"));
-  EXPECT_THAT(keys(requests[0]), ElementsAre("phase", "phase_request_index", "prefix_hash", "prompt_id", "prompt_metadata", "prompt_set",
-                                             "prompt_sha256", "prompt_tokens_est", "schema_version", "session_id"));
-  EXPECT_THAT(keys(prompts[0]["metadata"]), ElementsAre("phase_intent", "prefix_hash", "session_id", "session_turn_index",
-                                                        "shared_prefix_tokens_est", "workload"));
+  EXPECT_THAT(keys(prompts[0]), ElementsAre("metadata", "prefix_hash", "prompt_chars", "prompt_id",
+                                            "prompt_set", "prompt_sha256", "prompt_tokens_est",
+                                            "schema_version", "session_id", "target_tokens"));
+  EXPECT_THAT(keys(requests[0]),
+              ElementsAre("phase", "phase_request_index", "prefix_hash", "prompt_id",
+                          "prompt_metadata", "prompt_set", "prompt_sha256", "prompt_tokens_est",
+                          "schema_version", "session_id"));
+  EXPECT_THAT(keys(prompts[0]["metadata"]),
+              ElementsAre("phase_intent", "prefix_hash", "session_id", "session_turn_index",
+                          "shared_prefix_tokens_est", "workload"));
   EXPECT_EQ(requests[4]["phase"], "replay");
   EXPECT_EQ(requests[4]["phase_request_index"], 2);
   EXPECT_EQ(requests[4]["prompt_sha256"], requests[1]["prompt_sha256"]);
@@ -286,7 +314,8 @@ TEST(Manifests, DependNeitherOnConcurrencyNorOnWhatIsMeasured) {
   RehydrateOptions slow = DefaultShape(), fast = DefaultShape();
   fast.populate_concurrency = 8;
   fast.replay_concurrency = 1;
-  EXPECT_EQ(RequestManifestRows(BuildRehydratePlan(slow)), RequestManifestRows(BuildRehydratePlan(fast)));
+  EXPECT_EQ(RequestManifestRows(BuildRehydratePlan(slow)),
+            RequestManifestRows(BuildRehydratePlan(fast)));
 }
 
 }  // namespace

@@ -19,7 +19,9 @@ struct Session {
 class Builder {
  public:
   explicit Builder(const RehydrateOptions& o)
-      : o_(o), pair_seed_(PairSeed(o.run_seed, o.pair_index)), wrapper_(ChatTemplateNamed(o.chat_template)) {}
+      : o_(o),
+        pair_seed_(PairSeed(o.run_seed, o.pair_index)),
+        wrapper_(ChatTemplateNamed(o.chat_template)) {}
 
   Plan Build() {
     Plan plan;
@@ -27,22 +29,26 @@ class Builder {
     plan.phases.push_back(Phase("populate", o_.populate_concurrency, Populate()));
     plan.phases.push_back(Phase("thrash", o_.thrash_concurrency, Thrash()));
     for (int k = 1; k <= o_.replay_repeats; ++k) {
-      plan.phases.push_back(Phase(k == 1 ? "replay" : fmt::format("replay_{}", k), o_.replay_concurrency,
-                                  plan.phases.front().requests));
+      plan.phases.push_back(Phase(k == 1 ? "replay" : fmt::format("replay_{}", k),
+                                  o_.replay_concurrency, plan.phases.front().requests));
     }
     return plan;
   }
 
  private:
   static PhasePlan Phase(std::string name, int concurrency, std::vector<PlannedRequest> requests) {
-    return {.name = std::move(name), .concurrency = concurrency, .include_in_overall = true, .requests = std::move(requests)};
+    return {.name = std::move(name),
+            .concurrency = concurrency,
+            .include_in_overall = true,
+            .requests = std::move(requests)};
   }
 
-  Session MakeSession(std::string id, const std::string& tag, std::string_view topic, const std::string& body_topic,
-                      const std::string& doc_id, Rng& bodies) {
+  Session MakeSession(std::string id, const std::string& tag, std::string_view topic,
+                      const std::string& body_topic, const std::string& doc_id, Rng& bodies) {
     Session s{.id = std::move(id), .topic = std::string(topic), .prefix = {}, .prefix_hash = {}};
     DocumentSpec spec;
-    spec.intro = SessionNonce(pair_seed_, tag) + s.id + "\nThe notes below belong to this session alone.\n";
+    spec.intro =
+        SessionNonce(pair_seed_, tag) + s.id + "\nThe notes below belong to this session alone.\n";
     spec.topic = body_topic;
     spec.doc_id = doc_id;
     spec.target_tokens = o_.prefix_target_tokens;
@@ -54,8 +60,9 @@ class Builder {
   PlannedRequest Turn(const Session& session, int turn) {
     const int around = o_.counter.Count(wrapper_.before_user) + o_.counter.Count(session.prefix) +
                        o_.counter.Count(wrapper_.after_user);
-    const std::string question = PadQuestion(fmt::format("\n\nUser Query:\nTurn {}: why {}?", turn, session.topic), around,
-                                             o_.block_tokens, o_.counter);
+    const std::string question =
+        PadQuestion(fmt::format("\n\nUser Query:\nTurn {}: why {}?", turn, session.topic), around,
+                    o_.block_tokens, o_.counter);
     PlannedRequest r;
     r.prompt = wrapper_.Wrap(session.prefix + question);
     r.target_tokens = o_.prefix_target_tokens;
@@ -78,8 +85,9 @@ class Builder {
     for (int i = 0; i < o_.populate_sessions; ++i) {
       const auto topic = topics.Pick(DocumentTopics());
       const Session session =
-          MakeSession(fmt::format("rehydrate_session_{:04d}", i + 1), fmt::format("p{:04d}", i + 1), topic,
-                      fmt::format("rehydrate baseline {}", topic), fmt::format("rehydrate-populate-{:04d}", i), bodies);
+          MakeSession(fmt::format("rehydrate_session_{:04d}", i + 1), fmt::format("p{:04d}", i + 1),
+                      topic, fmt::format("rehydrate baseline {}", topic),
+                      fmt::format("rehydrate-populate-{:04d}", i), bodies);
       for (int t = 1; t <= o_.turns; ++t) {
         PlannedRequest r = Turn(session, t);
         r.prompt_id = fmt::format("rehydrate_populate_{:04d}_t{:02d}", i, t);
@@ -97,9 +105,9 @@ class Builder {
     std::vector<PlannedRequest> requests;
     for (int j = 0; j < o_.thrash_sessions; ++j) {
       const auto topic = rng.Pick(DocumentTopics());
-      const Session session =
-          MakeSession(fmt::format("thrash_session_{:04d}", j + 1), fmt::format("t{:04d}", j + 1), topic,
-                      fmt::format("thrash {}", topic), fmt::format("rehydrate-thrash-{:04d}", j), rng);
+      const Session session = MakeSession(
+          fmt::format("thrash_session_{:04d}", j + 1), fmt::format("t{:04d}", j + 1), topic,
+          fmt::format("thrash {}", topic), fmt::format("rehydrate-thrash-{:04d}", j), rng);
       PlannedRequest r = Turn(session, 1);
       r.prompt_id = fmt::format("rehydrate_thrash_{:04d}", j);
       r.prompt_set = "rehydrate_thrash";

@@ -8,7 +8,8 @@
 
 namespace kvtier {
 
-/// The scenario rehydrate_replay (spec/workloads.md sections 3.5 and 4.6): populate, thrash, replay [, replay_2 ...].
+/// The scenario rehydrate_replay (spec/workloads.md sections 3.5 and 4.6): populate, thrash, replay
+/// [, replay_2 ...].
 struct RehydrateOptions {
   std::uint64_t run_seed = 20260212;
   int pair_index = 0;  // prompts differ from pair to pair and are the same in both legs of one
@@ -30,11 +31,12 @@ struct RehydrateOptions {
   TokenCounter counter = TokenCounter::ByteLevel();
 };
 
-/// Deterministic in the options. The text of a prompt begins with a nonce of its session right behind the template header,
-/// so two sessions share no engine block; the turns of one session share their whole prefix (the nonce, two intro lines
-/// and the document, `prefix_target_tokens` in all). The question is padded so that a prompt's tokens modulo
-/// `block_tokens` lie in [4, block_tokens - 4]: never a multiple, whatever the last block's rules. Prefix 512 gives about
-/// 570 tokens, 17 full blocks of 32. Throws ConfigError naming the option that is out of range.
+/// Deterministic in the options. The text of a prompt begins with a nonce of its session right
+/// behind the template header, so two sessions share no engine block; the turns of one session
+/// share their whole prefix (the nonce, two intro lines and the document, `prefix_target_tokens` in
+/// all). The question is padded so that a prompt's tokens modulo `block_tokens` lie in [4,
+/// block_tokens - 4]: never a multiple, whatever the last block's rules. Prefix 512 gives about 570
+/// tokens, 17 full blocks of 32. Throws ConfigError naming the option that is out of range.
 Plan BuildRehydratePlan(const RehydrateOptions& options);
 
 }  // namespace kvtier

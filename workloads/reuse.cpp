@@ -21,9 +21,10 @@ PlannedRequest ReuseRequest(const ReuseOptions& o) {
   spec.doc_id = "reuse-00000";
   spec.target_tokens = o.prompt_target_tokens;
   const std::string document = MakeDocument(spec, o.counter, rng);
-  const int around = o.counter.Count(wrapper.before_user) + o.counter.Count(document) + o.counter.Count(wrapper.after_user);
-  const std::string question =
-      PadQuestion(fmt::format("\n\nUser Query:\nwhy {}?", spec.topic), around, o.block_tokens, o.counter);
+  const int around = o.counter.Count(wrapper.before_user) + o.counter.Count(document) +
+                     o.counter.Count(wrapper.after_user);
+  const std::string question = PadQuestion(fmt::format("\n\nUser Query:\nwhy {}?", spec.topic),
+                                           around, o.block_tokens, o.counter);
 
   PlannedRequest r;
   r.prompt_id = "reuse-00000";
@@ -50,7 +51,10 @@ Plan BuildReusePlan(const ReuseOptions& options) {
   Plan plan;
   plan.scenario = "reuse_verify";
   for (int k = 1; k <= options.repeats; ++k) {
-    plan.phases.push_back({.name = fmt::format("reuse_{}", k), .concurrency = 1, .include_in_overall = true, .requests = {request}});
+    plan.phases.push_back({.name = fmt::format("reuse_{}", k),
+                           .concurrency = 1,
+                           .include_in_overall = true,
+                           .requests = {request}});
   }
   return plan;
 }

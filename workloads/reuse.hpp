@@ -8,8 +8,8 @@
 
 namespace kvtier {
 
-/// The scenario reuse_verify (spec/workloads.md section 3.3): the same single prompt, `repeats` times, one request a
-/// phase (reuse_1, reuse_2 ...), concurrency 1, no warm-up.
+/// The scenario reuse_verify (spec/workloads.md section 3.3): the same single prompt, `repeats`
+/// times, one request a phase (reuse_1, reuse_2 ...), concurrency 1, no warm-up.
 struct ReuseOptions {
   std::uint64_t run_seed = 20260210;
   int pair_index = 0;

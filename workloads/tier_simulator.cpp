@@ -55,7 +55,8 @@ bool SlotPool::Register(BlockId block) {
 TierSimulator::TierSimulator(const TierPools& pools)
     : pools_(pools), g1_(pools.device_blocks), g2_(pools.host_blocks), g3_(pools.disk_blocks) {}
 
-std::optional<TierSimulator::Lease> TierSimulator::Admit(const RequestBlocks& request, TierCounts& counts) {
+std::optional<TierSimulator::Lease> TierSimulator::Admit(const RequestBlocks& request,
+                                                         TierCounts& counts) {
   const auto& blocks = request.blocks;
   const auto run = [&](const SlotPool& pool, std::size_t from, std::size_t limit) {
     std::size_t n = 0;
@@ -72,8 +73,9 @@ std::optional<TierSimulator::Lease> TierSimulator::Admit(const RequestBlocks& re
       --host;  // the device run alone never covers the last block
     }
   }
-  const auto matched_inactive = static_cast<std::size_t>(std::count_if(
-      blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(device), [&](BlockId b) { return g1_.Inactive(b); }));
+  const auto matched_inactive = static_cast<std::size_t>(
+      std::count_if(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(device),
+                    [&](BlockId b) { return g1_.Inactive(b); }));
   if (request.slots - device > g1_.available() - matched_inactive) return std::nullopt;
 
   for (std::size_t i = 0; i < device; ++i) g1_.Acquire(blocks[i]);
@@ -123,7 +125,8 @@ void TierSimulator::Prefill(Lease& lease, TierCounts& counts) {
   }
 }
 
-void TierSimulator::OffloadToHost(const RequestBlocks& request, std::size_t first, std::size_t last, TierCounts& counts) {
+void TierSimulator::OffloadToHost(const RequestBlocks& request, std::size_t first, std::size_t last,
+                                  TierCounts& counts) {
   if (!g2_.Allocate(last - first)) return;
   for (std::size_t i = first; i < last; ++i) {
     const BlockId block = request.blocks[i];

@@ -12,7 +12,8 @@
 /// The rules at the head of hit_model.hpp, carried out step by step.
 namespace kvtier {
 
-/// Slots of one tier. A slot is free, active (referenced, named or not) or inactive (named, evictable).
+/// Slots of one tier. A slot is free, active (referenced, named or not) or inactive (named,
+/// evictable).
 class SlotPool {
  public:
   explicit SlotPool(std::size_t capacity) : capacity_(capacity) {}
@@ -28,8 +29,8 @@ class SlotPool {
   void Touch(BlockId block);
   /// Takes nameless slots: free ones, then evicted ones. All or nothing.
   bool Allocate(std::size_t n);
-  /// Names one nameless slot (one reference). False when the pool has the block: it becomes the most recent one if
-  /// inactive, and the slot stays nameless.
+  /// Names one nameless slot (one reference). False when the pool has the block: it becomes the
+  /// most recent one if inactive, and the slot stays nameless.
   bool Register(BlockId block);
   void FreeNameless(std::size_t n) { nameless_ -= n; }
 
@@ -78,7 +79,8 @@ class TierSimulator {
   bool Run(const RequestBlocks& request, TierCounts& counts);
 
  private:
-  void OffloadToHost(const RequestBlocks& request, std::size_t first, std::size_t last, TierCounts& counts);
+  void OffloadToHost(const RequestBlocks& request, std::size_t first, std::size_t last,
+                     TierCounts& counts);
   void OffloadToDisk(BlockId block, bool ask_filter, TierCounts& counts);
 
   TierPools pools_;

@@ -17,20 +17,25 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kLongestInput = 100'000'000;  // tokens; beyond it a length is damage, not data
-constexpr double kLatestMs = 1e11;                   // three years
+constexpr std::int64_t kLongestInput =
+    100'000'000;                    // tokens; beyond it a length is damage, not data
+constexpr double kLatestMs = 1e11;  // three years
 
 /// Where an error is, for its sentence.
 struct Place {
   const std::string& name;
   std::size_t line;
-  [[noreturn]] void Fail(const std::string& what) const { throw DataError(fmt::format("{}:{}: {}", name, line, what)); }
+  [[noreturn]] void Fail(const std::string& what) const {
+    throw DataError(fmt::format("{}:{}: {}", name, line, what));
+  }
 };
 
 std::int64_t LengthAt(const json& row, const char* key, const Place& place) {
   const json& value = row.at(key);
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kLongestInput)) {
-    place.Fail(fmt::format("{} must be a whole number from 1 to {}, not {}", key, kLongestInput, value.dump(-1, ' ', true, json::error_handler_t::replace)));
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 ||
+      value.get<std::uint64_t>() > static_cast<std::uint64_t>(kLongestInput)) {
+    place.Fail(fmt::format("{} must be a whole number from 1 to {}, not {}", key, kLongestInput,
+                           value.dump(-1, ' ', true, json::error_handler_t::replace)));
   }
   return value.get<std::int64_t>();
 }
@@ -42,8 +47,10 @@ void CheckKeys(const json& row, const Place& place) {
     if (!row.contains(key)) place.Fail(fmt::format("key {} is missing", key));
   }
   for (const auto& [key, unused] : row.items()) {
-    if (std::none_of(std::begin(kKeys), std::end(kKeys), [&](const char* known) { return key == known; })) {
-      place.Fail(fmt::format("unknown key '{}': known are timestamp, input_length, output_length, hash_ids", key));
+    if (std::none_of(std::begin(kKeys), std::end(kKeys),
+                     [&](const char* known) { return key == known; })) {
+      place.Fail(fmt::format(
+          "unknown key '{}': known are timestamp, input_length, output_length, hash_ids", key));
     }
   }
 }
@@ -54,7 +61,8 @@ TraceRequest RequestFrom(std::string_view line, const Place& place) {
   CheckKeys(row, place);
   TraceRequest r;
   const json& timestamp = row.at("timestamp");
-  if (!timestamp.is_number() || !(timestamp.get<double>() >= 0) || timestamp.get<double>() > kLatestMs) {
+  if (!timestamp.is_number() || !(timestamp.get<double>() >= 0) ||
+      timestamp.get<double>() > kLatestMs) {
     place.Fail("timestamp must be milliseconds from 0 to 1e11");
   }
   r.timestamp_ms = timestamp.get<double>();
@@ -66,10 +74,11 @@ TraceRequest RequestFrom(std::string_view line, const Place& place) {
     if (!id.is_number_unsigned()) place.Fail("hash_ids must be whole numbers from 0");
     r.hash_ids.push_back(id.get<std::uint64_t>());
   }
-  const auto started = static_cast<std::uint64_t>((r.input_length + kTraceBlockTokens - 1) / kTraceBlockTokens);
+  const auto started =
+      static_cast<std::uint64_t>((r.input_length + kTraceBlockTokens - 1) / kTraceBlockTokens);
   if (r.hash_ids.size() != started) {
-    place.Fail(fmt::format("{} hash_ids for an input of {} tokens: {} blocks of {} are started", r.hash_ids.size(),
-                           r.input_length, started, kTraceBlockTokens));
+    place.Fail(fmt::format("{} hash_ids for an input of {} tokens: {} blocks of {} are started",
+                           r.hash_ids.size(), r.input_length, started, kTraceBlockTokens));
   }
   return r;
 }
@@ -78,7 +87,8 @@ TraceRequest RequestFrom(std::string_view line, const Place& place) {
 class Collector {
  public:
   Collector(const std::string& name, const TraceLoadOptions& options)
-      : name_(name), limit_(options.max_requests.value_or(std::numeric_limits<std::size_t>::max())) {}
+      : name_(name),
+        limit_(options.max_requests.value_or(std::numeric_limits<std::size_t>::max())) {}
 
   bool full() const { return trace_.size() >= limit_; }
   void Line(std::string_view line) {
@@ -119,7 +129,8 @@ LengthSummary Summarise(std::vector<double> lengths) {
 
 }  // namespace
 
-std::vector<TraceRequest> ParseTrace(std::string_view text, const std::string& name, const TraceLoadOptions& options) {
+std::vector<TraceRequest> ParseTrace(std::string_view text, const std::string& name,
+                                     const TraceLoadOptions& options) {
   Collector collector(name, options);
   while (!text.empty() && !collector.full()) {
     const std::size_t end = text.find('\n');
@@ -129,7 +140,8 @@ std::vector<TraceRequest> ParseTrace(std::string_view text, const std::string& n
   return collector.Take();
 }
 
-std::vector<TraceRequest> LoadTrace(const std::filesystem::path& path, const TraceLoadOptions& options) {
+std::vector<TraceRequest> LoadTrace(const std::filesystem::path& path,
+                                    const TraceLoadOptions& options) {
   errno = 0;
   std::ifstream file(path);
   if (!file) throw IoError::FromErrno("read trace", path.string(), errno);

@@ -27,13 +27,15 @@ struct TraceLoadOptions {
   std::optional<std::size_t> max_requests = std::nullopt;  // the first so many lines
 };
 
-/// Strict: each line an object with exactly timestamp, input_length, output_length and hash_ids, of the right type and
-/// sign, timestamps ascending, as many ids as the input starts blocks. Throws DataError "<name>:<line>: ..." otherwise;
-/// also for a trace without requests. Empty lines at the end are allowed.
+/// Strict: each line an object with exactly timestamp, input_length, output_length and hash_ids, of
+/// the right type and sign, timestamps ascending, as many ids as the input starts blocks. Throws
+/// DataError "<name>:<line>: ..." otherwise; also for a trace without requests. Empty lines at the
+/// end are allowed.
 std::vector<TraceRequest> ParseTrace(std::string_view text, const std::string& name,
                                      const TraceLoadOptions& options = {});
 /// ParseTrace over a file, of which no more lines than asked for are read. Throws IoError.
-std::vector<TraceRequest> LoadTrace(const std::filesystem::path& path, const TraceLoadOptions& options = {});
+std::vector<TraceRequest> LoadTrace(const std::filesystem::path& path,
+                                    const TraceLoadOptions& options = {});
 
 struct LengthSummary {
   double mean = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
@@ -53,8 +55,8 @@ nlohmann::json ToJson(const TraceStatistics& statistics);
 
 struct TraceOptions {
   std::uint64_t run_seed = 20260212;
-  /// Tokens sent for each token of the trace. Has to turn a 512-token trace block into whole engine blocks: 0.0625 makes
-  /// it one block of 32.
+  /// Tokens sent for each token of the trace. Has to turn a 512-token trace block into whole engine
+  /// blocks: 0.0625 makes it one block of 32.
   double scale_isl = 0.0625;
   double scale_osl = 0.0625;
   int max_output_tokens = 128;  // cap after scaling; at least 1 is asked for
@@ -71,12 +73,12 @@ struct TraceOptions {
 };
 
 struct TracePlan {
-  Plan plan;                        // scenario trace_replay, one phase `trace`
-  std::size_t dropped_too_long = 0; // over max_request_tokens
+  Plan plan;                         // scenario trace_replay, one phase `trace`
+  std::size_t dropped_too_long = 0;  // over max_request_tokens
 };
 
-/// Token-id prompts of printable bytes. A hash id stands for the same tokens wherever it occurs; the tokens of a last,
-/// partial trace block are the request's own, so it is never shared. Throws
+/// Token-id prompts of printable bytes. A hash id stands for the same tokens wherever it occurs;
+/// the tokens of a last, partial trace block are the request's own, so it is never shared. Throws
 /// ConfigError naming the option that is out of range, also when no request remains.
 TracePlan PlanFromTrace(const std::vector<TraceRequest>& trace, const TraceOptions& options);
 

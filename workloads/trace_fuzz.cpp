@@ -4,7 +4,8 @@
 #include "harness/core/error.hpp"
 #include "workloads/trace.hpp"
 
-// Whatever the bytes are, the loader returns requests or throws a DataError; what it returns can be planned or is refused.
+// Whatever the bytes are, the loader returns requests or throws a DataError; what it returns can be
+// planned or is refused.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {

@@ -1,3 +1,5 @@
+#include "workloads/trace.hpp"
+
 #include <cstdlib>
 
 #include <gmock/gmock.h>
@@ -5,7 +7,6 @@
 
 #include "harness/core/error.hpp"
 #include "workloads/hit_model.hpp"
-#include "workloads/trace.hpp"
 
 namespace kvtier {
 namespace {
@@ -13,7 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Request 0: blocks 0, 1 full, 2 partial (76 tokens). Request 1: block 0 full, 9 partial (488). Request 2: blocks 0, 1 full.
+// Request 0: blocks 0, 1 full, 2 partial (76 tokens). Request 1: block 0 full, 9 partial (488).
+// Request 2: blocks 0, 1 full.
 constexpr const char* kTrace =
     R"({"timestamp": 0, "input_length": 1100, "output_length": 500, "hash_ids": [0, 1, 2]}
 {"timestamp": 3000, "input_length": 1000, "output_length": 3, "hash_ids": [0, 9]}
@@ -29,8 +31,11 @@ std::string ErrorOf(const std::string& text) {
   return "no error";
 }
 
-std::string Line(const std::string& fields) { return "{" + fields + "}\n"; }
-constexpr const char* kGood = R"("timestamp": 5, "input_length": 512, "output_length": 1, "hash_ids": [0])";
+std::string Line(const std::string& fields) {
+  return "{" + fields + "}\n";
+}
+constexpr const char* kGood =
+    R"("timestamp": 5, "input_length": 512, "output_length": 1, "hash_ids": [0])";
 
 TEST(Trace, ReadsRequestsAndTheirNumber) {
   const auto trace = ParseTrace(kTrace, "t.jsonl");
@@ -44,17 +49,30 @@ TEST(Trace, ReadsRequestsAndTheirNumber) {
 TEST(Trace, ErrorsNameFileAndLine) {
   EXPECT_EQ(ErrorOf(""), "t.jsonl: a trace without requests");
   EXPECT_EQ(ErrorOf(Line(kGood) + "{\n"), "t.jsonl:2: not a JSON object");
-  EXPECT_THAT(ErrorOf(Line(kGood) + Line(R"("timestamp": 4, "input_length": 1, "output_length": 1, "hash_ids": [0])")),
-              HasSubstr("t.jsonl:2: timestamps must ascend"));
+  EXPECT_THAT(
+      ErrorOf(Line(kGood) +
+              Line(R"("timestamp": 4, "input_length": 1, "output_length": 1, "hash_ids": [0])")),
+      HasSubstr("t.jsonl:2: timestamps must ascend"));
   EXPECT_THAT(ErrorOf(Line(kGood) + "\n" + Line(kGood)), HasSubstr("t.jsonl:2: an empty line"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 512, "output_length": 1)")), HasSubstr("key hash_ids is missing"));
-  EXPECT_THAT(ErrorOf(Line(std::string(kGood) + R"(, "hash_idz": [])")), HasSubstr("unknown key 'hash_idz'"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 513, "output_length": 1, "hash_ids": [0])")),
-              HasSubstr("1 hash_ids for an input of 513 tokens: 2 blocks"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 0, "output_length": 1, "hash_ids": [])")), HasSubstr("input_length must be"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": -5, "input_length": 1, "output_length": 1, "hash_ids": [0])")), HasSubstr("timestamp must be"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 1, "output_length": 1.5, "hash_ids": [0])")), HasSubstr("output_length must be"));
-  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": [-1])")), HasSubstr("hash_ids must be"));
+  EXPECT_THAT(ErrorOf(Line(R"("timestamp": 5, "input_length": 512, "output_length": 1)")),
+              HasSubstr("key hash_ids is missing"));
+  EXPECT_THAT(ErrorOf(Line(std::string(kGood) + R"(, "hash_idz": [])")),
+              HasSubstr("unknown key 'hash_idz'"));
+  EXPECT_THAT(
+      ErrorOf(Line(R"("timestamp": 5, "input_length": 513, "output_length": 1, "hash_ids": [0])")),
+      HasSubstr("1 hash_ids for an input of 513 tokens: 2 blocks"));
+  EXPECT_THAT(
+      ErrorOf(Line(R"("timestamp": 5, "input_length": 0, "output_length": 1, "hash_ids": [])")),
+      HasSubstr("input_length must be"));
+  EXPECT_THAT(
+      ErrorOf(Line(R"("timestamp": -5, "input_length": 1, "output_length": 1, "hash_ids": [0])")),
+      HasSubstr("timestamp must be"));
+  EXPECT_THAT(
+      ErrorOf(Line(R"("timestamp": 5, "input_length": 1, "output_length": 1.5, "hash_ids": [0])")),
+      HasSubstr("output_length must be"));
+  EXPECT_THAT(
+      ErrorOf(Line(R"("timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": [-1])")),
+      HasSubstr("hash_ids must be"));
   EXPECT_THAT(ErrorOf("[]\n"), HasSubstr("must be a JSON object"));
   EXPECT_THROW(LoadTrace("/nonexistent/trace.jsonl"), IoError);
 }
@@ -79,22 +97,27 @@ TEST(Trace, OneTraceBlockBecomesOneEngineBlock) {
   ASSERT_EQ(made.plan.phases.size(), 1U);
   const auto& requests = made.plan.phases[0].requests;
   ASSERT_EQ(requests.size(), 3U);
-  EXPECT_EQ(requests[0].token_ids.size(), 32U + 32 + 4);   // 76 / 16
-  EXPECT_EQ(requests[1].token_ids.size(), 32U + 30);       // 488 / 16
+  EXPECT_EQ(requests[0].token_ids.size(), 32U + 32 + 4);  // 76 / 16
+  EXPECT_EQ(requests[1].token_ids.size(), 32U + 30);      // 488 / 16
   EXPECT_EQ(requests[2].token_ids.size(), 64U);
-  EXPECT_EQ(requests[0].params.max_tokens, 31);            // 500 / 16
-  EXPECT_EQ(requests[1].params.max_tokens, 1);             // 3 / 16, at least 1
-  EXPECT_EQ(requests[2].params.max_tokens, 128);           // 4000 / 16 = 250, capped
-  EXPECT_EQ(requests[1].arrival_offset_ns, 300'000'000);   // 3 s at ten times the speed
-  const auto first = BlockChain(requests[0].token_ids, 32), third = BlockChain(requests[2].token_ids, 32);
+  EXPECT_EQ(requests[0].params.max_tokens, 31);           // 500 / 16
+  EXPECT_EQ(requests[1].params.max_tokens, 1);            // 3 / 16, at least 1
+  EXPECT_EQ(requests[2].params.max_tokens, 128);          // 4000 / 16 = 250, capped
+  EXPECT_EQ(requests[1].arrival_offset_ns, 300'000'000);  // 3 s at ten times the speed
+  const auto first = BlockChain(requests[0].token_ids, 32),
+             third = BlockChain(requests[2].token_ids, 32);
   EXPECT_EQ(first, third);
   EXPECT_EQ(BlockChain(requests[1].token_ids, 32)[0], first[0]);
   EXPECT_THAT(requests[0].prompt, ::testing::MatchesRegex("\\[[0-9]+,[0-9,]+\\]"));
   for (const auto id : requests[0].token_ids) EXPECT_TRUE(id >= ' ' && id <= '~');
 
-  // In order, on tiers that hold everything: 1 of 2 blocks for the second request's only full block; the third is two
-  // full blocks, of which the last is always computed.
-  const auto hits = PredictHits(made.plan, {.device_blocks = 100, .host_blocks = 100, .disk_blocks = 100, .block_tokens = 32, .disk_offload_filter = false});
+  // In order, on tiers that hold everything: 1 of 2 blocks for the second request's only full
+  // block; the third is two full blocks, of which the last is always computed.
+  const auto hits = PredictHits(made.plan, {.device_blocks = 100,
+                                            .host_blocks = 100,
+                                            .disk_blocks = 100,
+                                            .block_tokens = 32,
+                                            .disk_offload_filter = false});
   const ExpectedHits& h = hits.at("trace");
   EXPECT_TRUE(h.exact);
   EXPECT_EQ(h.g1_blocks.low, 2U);
@@ -115,9 +138,11 @@ TEST(Trace, OptionsAreChecked) {
     return std::string("accepted");
   };
   EXPECT_THAT(refuses([](TraceOptions& o) { o.scale_isl = 0.05; }), HasSubstr("scale-isl 0.05"));
-  EXPECT_THAT(refuses([](TraceOptions& o) { o.scale_isl = 0.03125; }), HasSubstr("multiple of the engine's block of 32, as 0.0625 does"));
+  EXPECT_THAT(refuses([](TraceOptions& o) { o.scale_isl = 0.03125; }),
+              HasSubstr("multiple of the engine's block of 32, as 0.0625 does"));
   EXPECT_THAT(refuses([](TraceOptions& o) { o.speedup = -1; }), HasSubstr("speedup is -1"));
-  EXPECT_THAT(refuses([](TraceOptions& o) { o.max_request_tokens = 10; }), HasSubstr("none of the 3"));
+  EXPECT_THAT(refuses([](TraceOptions& o) { o.max_request_tokens = 10; }),
+              HasSubstr("none of the 3"));
   EXPECT_EQ(refuses([](TraceOptions& o) { o.scale_isl = 0.125; }), "accepted");
   TraceOptions o;
   o.speedup = 0;
@@ -131,7 +156,8 @@ class RealTrace : public ::testing::Test {
  protected:
   void SetUp() override {
     const char* dir = std::getenv("KVTIER_DATA_DIR");
-    if (dir == nullptr) GTEST_SKIP() << "KVTIER_DATA_DIR is not set: the public traces are not here";
+    if (dir == nullptr)
+      GTEST_SKIP() << "KVTIER_DATA_DIR is not set: the public traces are not here";
     path_ = std::filesystem::path(dir) / "mooncake" / "conversation_trace.jsonl";
     if (!std::filesystem::exists(path_)) GTEST_SKIP() << path_ << " is missing";
   }
@@ -152,10 +178,15 @@ TEST_F(RealTrace, FiveHundredRequestsArePredictedExactlyInOrder) {
   TraceOptions o;
   o.model = "m";
   const TracePlan made = PlanFromTrace(LoadTrace(path_, {.max_requests = 500}), o);
-  const TierPools b2{.device_blocks = 512, .host_blocks = 1024, .disk_blocks = 12'288, .block_tokens = 32, .disk_offload_filter = false};
+  const TierPools b2{.device_blocks = 512,
+                     .host_blocks = 1024,
+                     .disk_blocks = 12'288,
+                     .block_tokens = 32,
+                     .disk_offload_filter = false};
   TierPools b1 = b2;
   b1.disk_blocks = 0;
-  const ExpectedHits with = PredictHits(made.plan, b2).at("trace"), without = PredictHits(made.plan, b1).at("trace");
+  const ExpectedHits with = PredictHits(made.plan, b2).at("trace"),
+                     without = PredictHits(made.plan, b1).at("trace");
   ASSERT_TRUE(with.exact);
   EXPECT_EQ(without.g3_blocks.high, 0U);
   EXPECT_GT(with.g3_blocks.low, 0U);

@@ -9,10 +9,15 @@ namespace kvtier {
 using MonoNs = std::int64_t;
 MonoNs NowMono();
 
-inline double ToMs(std::chrono::nanoseconds d) { return static_cast<double>(d.count()) / 1e6; }
-inline double NsToMs(MonoNs d) { return static_cast<double>(d) / 1e6; }
+inline double ToMs(std::chrono::nanoseconds d) {
+  return static_cast<double>(d.count()) / 1e6;
+}
+inline double NsToMs(MonoNs d) {
+  return static_cast<double>(d) / 1e6;
+}
 
-/// One simultaneous reading of both clocks; maps monotonic stamps to wall time for people and external logs.
+/// One simultaneous reading of both clocks; maps monotonic stamps to wall time for people and
+/// external logs.
 struct ClockAnchor {
   MonoNs mono = 0;
   std::chrono::system_clock::time_point wall{};

@@ -88,7 +88,8 @@ TEST(Files, Sha256OfTheSpecVector) {
 }
 
 TEST(Files, CanonicalJsonPrintsFloatsAsPythonDoes) {
-  EXPECT_EQ(CanonicalJson({{"b", 1.0}, {"a", 0.2}, {"s", "h\u00e9"}}), "{\"a\":0.2,\"b\":1.0,\"s\":\"h\u00e9\"}");
+  EXPECT_EQ(CanonicalJson({{"b", 1.0}, {"a", 0.2}, {"s", "h\u00e9"}}),
+            "{\"a\":0.2,\"b\":1.0,\"s\":\"h\u00e9\"}");
 }
 
 TEST(NearestName, SuggestsACloseNameAndNothingElse) {
@@ -114,7 +115,8 @@ TEST(Subprocess, ReportsWhyAProgramCouldNotStart) {
 
 TEST(Subprocess, ReportsExitAndLogsOutput) {
   const auto log = Scratch("child.log");
-  Subprocess child({.argv = {"sh", "-c", "echo $KVTIER_X; exit 3"}, .env = {{"KVTIER_X", "seen"}}, .log = log});
+  Subprocess child(
+      {.argv = {"sh", "-c", "echo $KVTIER_X; exit 3"}, .env = {{"KVTIER_X", "seen"}}, .log = log});
   ASSERT_TRUE(child.WaitFor(std::chrono::seconds(20)));
   EXPECT_EQ(child.ExitText(), "exited 3");
   EXPECT_EQ(TailOf(log), "seen\n");

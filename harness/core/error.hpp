@@ -4,14 +4,16 @@
 
 namespace kvtier {
 
-/// Base of every error this project throws. The text is one clear sentence that names the file, flag or endpoint
-/// and what to do about it. A failed request, a missing metric or a failed gate is data, never an exception.
+/// Base of every error this project throws. The text is one clear sentence that names the file,
+/// flag or endpoint and what to do about it. A failed request, a missing metric or a failed gate is
+/// data, never an exception.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// User input is wrong: a profile, a flag, an environment variable. Names the place, the value and what is allowed.
+/// User input is wrong: a profile, a flag, an environment variable. Names the place, the value and
+/// what is allowed.
 class ConfigError : public Error {
  public:
   using Error::Error;

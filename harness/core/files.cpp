@@ -68,8 +68,10 @@ JsonlWriter::JsonlWriter(const fs::path& path) : path_(path) {
 }
 
 void JsonlWriter::Append(const nlohmann::json& row) {
-  const std::string line = row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() || std::fflush(file_.get()) != 0) {
+  const std::string line =
+      row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
+      std::fflush(file_.get()) != 0) {
     throw IoError::FromErrno("append to", path_.string(), errno);
   }
 }
@@ -106,8 +108,8 @@ std::string Sha256Hex(std::string_view bytes) {
 }
 
 std::string CanonicalJson(const nlohmann::json& value) {
-  // nlohmann keeps object keys sorted and prints the shortest round-trip float with ".0" when integral, as Python does
-  // for the magnitudes that request parameters take.
+  // nlohmann keeps object keys sorted and prints the shortest round-trip float with ".0" when
+  // integral, as Python does for the magnitudes that request parameters take.
   return value.dump();
 }
 

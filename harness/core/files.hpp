@@ -12,14 +12,16 @@ namespace kvtier {
 
 /// Whole file as bytes. Throws IoError.
 std::string ReadFile(const std::filesystem::path& path);
-/// Writes beside the target, fsyncs and renames: a reader sees the old file or the new one, never a part. Throws IoError.
+/// Writes beside the target, fsyncs and renames: a reader sees the old file or the new one, never a
+/// part. Throws IoError.
 void WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes);
 /// Indent 2, trailing newline, atomic.
 void WriteJsonAtomic(const std::filesystem::path& path, const nlohmann::json& value);
 /// Throws IoError when unreadable, DataError naming the file when it is not JSON.
 nlohmann::json ReadJson(const std::filesystem::path& path);
 
-/// Appends one compact JSON object a line (keys sorted) and flushes, so that the file is readable while a run goes on.
+/// Appends one compact JSON object a line (keys sorted) and flushes, so that the file is readable
+/// while a run goes on.
 class JsonlWriter {
  public:
   /// Creates or truncates. Throws IoError.
@@ -34,13 +36,14 @@ class JsonlWriter {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-/// Rows of a JSONL file. A torn last line (a killed writer) is dropped; a bad line elsewhere is a DataError.
+/// Rows of a JSONL file. A torn last line (a killed writer) is dropped; a bad line elsewhere is a
+/// DataError.
 std::vector<nlohmann::json> ReadJsonl(const std::filesystem::path& path);
 
 /// Lower-case hex SHA-256.
 std::string Sha256Hex(std::string_view bytes);
-/// Canonical JSON of spec/workloads.md section 7: sorted keys, "," and ":" without spaces, UTF-8 kept, floats as Python
-/// prints them (1.0, 0.2).
+/// Canonical JSON of spec/workloads.md section 7: sorted keys, "," and ":" without spaces, UTF-8
+/// kept, floats as Python prints them (1.0, 0.2).
 std::string CanonicalJson(const nlohmann::json& value);
 
 }  // namespace kvtier

@@ -9,14 +9,15 @@
 
 namespace kvtier {
 
-/// A measurement: a value, or unavailable with a reason. Unavailable is never zero, and a gate that cannot see
-/// fails closed. In JSON: the bare value, or {"unavailable": "<reason>"}.
+/// A measurement: a value, or unavailable with a reason. Unavailable is never zero, and a gate that
+/// cannot see fails closed. In JSON: the bare value, or {"unavailable": "<reason>"}.
 template <class T>
 class Reading {
  public:
   /// A default reading is unavailable: forgetting to measure must not look like measuring nothing.
   Reading() : state_(Missing{"not collected"}) {}
-  Reading(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor): a value *is* a reading
+  Reading(T value)
+      : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor): a value *is* a reading
   static Reading Unavailable(std::string reason) {
     Reading r;
     r.state_ = Missing{std::move(reason)};

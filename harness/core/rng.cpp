@@ -45,11 +45,14 @@ std::uint64_t Rng::Below(std::uint64_t n) {
   for (;;) {
     const std::uint64_t x = Next();
     const auto product = static_cast<Wide>(x) * n;
-    if (static_cast<std::uint64_t>(product) >= threshold) return static_cast<std::uint64_t>(product >> 64);
+    if (static_cast<std::uint64_t>(product) >= threshold)
+      return static_cast<std::uint64_t>(product >> 64);
   }
 }
 
-double Rng::Uniform() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
+double Rng::Uniform() {
+  return static_cast<double>(Next() >> 11) * 0x1.0p-53;
+}
 
 double Rng::Normal() {
   for (;;) {

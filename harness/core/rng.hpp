@@ -7,12 +7,13 @@
 
 namespace kvtier {
 
-/// xoshiro256** seeded through splitmix64 (Blackman and Vigna 2018): identical on every machine and compiler.
-/// The std:: distributions are not portable, so the few that are needed are members here.
+/// xoshiro256** seeded through splitmix64 (Blackman and Vigna 2018): identical on every machine and
+/// compiler. The std:: distributions are not portable, so the few that are needed are members here.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);
-  /// An independent named stream of one run seed: changing what one stream draws never moves another.
+  /// An independent named stream of one run seed: changing what one stream draws never moves
+  /// another.
   static Rng Stream(std::uint64_t run_seed, std::string_view name);
 
   std::uint64_t Next();
@@ -23,7 +24,9 @@ class Rng {
   /// Standard normal, Marsaglia polar method on Uniform().
   double Normal();
   template <class T>
-  const T& Pick(std::span<const T> from) { return from[Below(from.size())]; }
+  const T& Pick(std::span<const T> from) {
+    return from[Below(from.size())];
+  }
   template <class Container>
   void Shuffle(Container& c) {
     for (std::size_t i = c.size(); i > 1; --i) std::swap(c[i - 1], c[Below(i)]);

@@ -3,20 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "harness/core/clock.hpp"
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX says the program declares it
+extern char**
+    environ;  // NOLINT(readability-redundant-declaration): POSIX says the program declares it
 
 namespace kvtier {
 namespace {
@@ -41,8 +42,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 }
 
 // Only async-signal-safe calls: the parent may have threads.
-[[noreturn]] void ChildMain(char* const* argv, char* const* env, int log_fd, bool die_with_parent, pid_t parent,
-                            int error_fd) {
+[[noreturn]] void ChildMain(char* const* argv, char* const* env, int log_fd, bool die_with_parent,
+                            pid_t parent, int error_fd) {
   setpgid(0, 0);
   if (die_with_parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -80,14 +81,16 @@ Subprocess::Subprocess(SpawnOptions options) {
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ == 0) {
-    ChildMain(argv_pointers.data(), env_pointers.data(), log_fd, options.die_with_parent, parent, error_pipe[1]);
+    ChildMain(argv_pointers.data(), env_pointers.data(), log_fd, options.die_with_parent, parent,
+              error_pipe[1]);
   }
   const int fork_error = errno;
   ::close(error_pipe[1]);
   if (log_fd >= 0) ::close(log_fd);
   if (pid_ < 0) {
     ::close(error_pipe[0]);
-    throw StackError(fmt::format("cannot start {}: {}", options.argv.at(0), std::generic_category().message(fork_error)));
+    throw StackError(fmt::format("cannot start {}: {}", options.argv.at(0),
+                                 std::generic_category().message(fork_error)));
   }
   ::setpgid(pid_, pid_);
   int failure = 0;
@@ -98,11 +101,14 @@ Subprocess::Subprocess(SpawnOptions options) {
   ::close(error_pipe[0]);
   if (n == static_cast<ssize_t>(sizeof failure)) {
     Reap(true);
-    throw StackError(fmt::format("cannot start {}: {}", options.argv.at(0), std::generic_category().message(failure)));
+    throw StackError(fmt::format("cannot start {}: {}", options.argv.at(0),
+                                 std::generic_category().message(failure)));
   }
 }
 
-Subprocess::~Subprocess() { Stop(); }
+Subprocess::~Subprocess() {
+  Stop();
+}
 
 bool Subprocess::Reap(bool block) {
   if (wait_status_) return true;
@@ -115,7 +121,9 @@ bool Subprocess::Reap(bool block) {
   return wait_status_.has_value();
 }
 
-bool Subprocess::Running() { return !Reap(false); }
+bool Subprocess::Running() {
+  return !Reap(false);
+}
 
 std::optional<int> Subprocess::ExitCode() {
   if (!Reap(false) || !WIFEXITED(*wait_status_)) return std::nullopt;
@@ -160,7 +168,8 @@ std::string TailOf(const std::filesystem::path& file, int lines) {
     return {};
   }
   std::size_t at = text.size();
-  for (int n = 0; n <= lines && at != std::string::npos && at > 0; ++n) at = text.rfind('\n', at - 1);
+  for (int n = 0; n <= lines && at != std::string::npos && at > 0; ++n)
+    at = text.rfind('\n', at - 1);
   return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
 }
 

@@ -1,6 +1,4 @@
 #pragma once
-#include <sys/types.h>
-
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -9,11 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace kvtier {
 
 struct SpawnOptions {
   std::vector<std::string> argv;
-  /// Added to (or replacing in) the environment of the caller. An empty optional removes the variable.
+  /// Added to (or replacing in) the environment of the caller. An empty optional removes the
+  /// variable.
   std::map<std::string, std::optional<std::string>> env;
   /// stdout and stderr are appended here; empty: inherited.
   std::filesystem::path log;
@@ -21,11 +22,13 @@ struct SpawnOptions {
   bool die_with_parent = true;
 };
 
-/// A child in its own process group. Not copyable, not movable; destroying it stops the whole group.
-/// Call from a thread that lives as long as the child: PR_SET_PDEATHSIG follows the spawning *thread*.
+/// A child in its own process group. Not copyable, not movable; destroying it stops the whole
+/// group. Call from a thread that lives as long as the child: PR_SET_PDEATHSIG follows the spawning
+/// *thread*.
 class Subprocess {
  public:
-  /// Throws StackError when the program cannot be started (the exec error is reported, not guessed).
+  /// Throws StackError when the program cannot be started (the exec error is reported, not
+  /// guessed).
   explicit Subprocess(SpawnOptions options);
   ~Subprocess();
   Subprocess(const Subprocess&) = delete;
@@ -42,7 +45,8 @@ class Subprocess {
   void Stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
   /// Signal to the child alone.
   void Signal(int signal);
-  /// The child goes on by itself: nothing of it is stopped or reaped any more. Only for `kvtier stack up --detach`.
+  /// The child goes on by itself: nothing of it is stopped or reaped any more. Only for `kvtier
+  /// stack up --detach`.
   pid_t Release() { return std::exchange(pid_, -1); }
 
  private:

@@ -17,7 +17,8 @@ std::string_view KvModeName(TierMode mode) {
 
 std::optional<TierMode> FindTier(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const auto* s : {"b2", "cpu_disk", "cpu-disk", "cpu+disk"}) {
     if (lower == s) return TierMode::kB2;
   }

@@ -12,13 +12,24 @@ struct Bytes {
   std::uint64_t value = 0;
   auto operator<=>(const Bytes&) const = default;
   Bytes operator+(Bytes o) const { return {value + o.value}; }
-  Bytes& operator+=(Bytes o) { value += o.value; return *this; }
+  Bytes& operator+=(Bytes o) {
+    value += o.value;
+    return *this;
+  }
 };
-inline void to_json(nlohmann::json& j, const Bytes& b) { j = b.value; }
-inline void from_json(const nlohmann::json& j, Bytes& b) { b.value = j.get<std::uint64_t>(); }
+inline void to_json(nlohmann::json& j, const Bytes& b) {
+  j = b.value;
+}
+inline void from_json(const nlohmann::json& j, Bytes& b) {
+  b.value = j.get<std::uint64_t>();
+}
 
-constexpr Bytes operator""_MiB(unsigned long long n) { return {n << 20}; }
-constexpr Bytes operator""_KiB(unsigned long long n) { return {n << 10}; }
+constexpr Bytes operator""_MiB(unsigned long long n) {
+  return {n << 20};
+}
+constexpr Bytes operator""_KiB(unsigned long long n) {
+  return {n << 10};
+}
 
 /// "5.31 MiB": 1024-based, unit spelled.
 std::string FormatBytes(Bytes b);

@@ -10,8 +10,9 @@
 #include "harness/core/units.hpp"
 #include "harness/load/record.hpp"
 
-/// Everything a rule may look at, as typed values. telemetry/ fills these, harness/report/ writes and reads them,
-/// harness/judge/ decides on them. Rules see nothing else: no stack, no scrape, no /proc.
+/// Everything a rule may look at, as typed values. telemetry/ fills these, harness/report/ writes
+/// and reads them, harness/judge/ decides on them. Rules see nothing else: no stack, no scrape, no
+/// /proc.
 namespace kvtier {
 
 /// Raw KVBM metrics at one boundary (spec/artifacts.md A6).
@@ -24,7 +25,8 @@ struct KvbmSnapshot {
   std::map<std::string, double> metrics;  // only names that start with kvbm_ or kvtier_ref_
 };
 
-/// Engine counters over one phase, in our own words (the exporter's h2d/d2d spellings stay in telemetry/kvbm).
+/// Engine counters over one phase, in our own words (the exporter's h2d/d2d spellings stay in
+/// telemetry/kvbm).
 struct TierTraffic {
   Reading<std::uint64_t> matched_tokens;
   Reading<std::uint64_t> offload_g1_to_g2_blocks;  // kvbm_offload_blocks_d2h
@@ -62,18 +64,22 @@ struct OsIoSnapshot {
 /// Operating-system I/O over one phase.
 struct IoTraffic {
   std::string block_device;
-  Reading<Bytes> device_read, device_write;    // whole device: context and upper bound only
-  Reading<Bytes> process_read, process_write;  // worker process tree, reached the device
-  Reading<Bytes> process_rchar, process_wchar; // asked for by system calls, page cache included
+  Reading<Bytes> device_read, device_write;     // whole device: context and upper bound only
+  Reading<Bytes> process_read, process_write;   // worker process tree, reached the device
+  Reading<Bytes> process_rchar, process_wchar;  // asked for by system calls, page cache included
   Reading<Bytes> cgroup_read, cgroup_write;
   bool counter_reset = false;
   /// The OS witness of design.md section 8: process, else cgroup, else unavailable.
-  Reading<Bytes> WitnessRead() const { return process_read.available() ? process_read : cgroup_read; }
-  Reading<Bytes> WitnessWrite() const { return process_write.available() ? process_write : cgroup_write; }
+  Reading<Bytes> WitnessRead() const {
+    return process_read.available() ? process_read : cgroup_read;
+  }
+  Reading<Bytes> WitnessWrite() const {
+    return process_write.available() ? process_write : cgroup_write;
+  }
 };
 
-/// Expected block hits of one phase per tier, from our own hashes and the tier sizes, before the run. When `exact`, low
-/// equals high; otherwise the engine must lie between.
+/// Expected block hits of one phase per tier, from our own hashes and the tier sizes, before the
+/// run. When `exact`, low equals high; otherwise the engine must lie between.
 struct ExpectedHits {
   struct Range {
     std::uint64_t low = 0, high = 0;

@@ -152,7 +152,8 @@ MechanismGateRecord JudgeEarlyGate(const LegEvidence& leg, const GateOptions& op
   g.disk_hit_rate = m.disk_hit_rate;
   g.hard_signal = m.ssd_rehydrate_signal;
   g.matched_signal = m.matched_tokens.value_or(0) > options.min_matched_tokens;
-  if (g.hard_signal && !g.matched_signal) g.notes.emplace_back("matched_tokens_signal_missing_soft");
+  if (g.hard_signal && !g.matched_signal)
+    g.notes.emplace_back("matched_tokens_signal_missing_soft");
   if (HeadlinePhase(leg) == nullptr) g.error = "the leg has no replay phase";
   return g;
 }

@@ -1,12 +1,11 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/core/error.hpp"
@@ -99,11 +98,13 @@ TEST(RequestRecord, RowHasTheDocumentedKeys) {
   EXPECT_EQ(row.at("ttft_ms"), 20.123);
   EXPECT_EQ(row.at("ttfb_ms"), 1.0);
   EXPECT_EQ(row.at("status_code"), 200);
-  EXPECT_EQ(row.at("output_len_chars"), 10);   // code points
-  EXPECT_EQ(row.at("output_tokens_est"), 3);   // hello / , / you
+  EXPECT_EQ(row.at("output_len_chars"), 10);  // code points
+  EXPECT_EQ(row.at("output_tokens_est"), 3);  // hello / , / you
   EXPECT_EQ(row.at("max_tokens_effective"), 8);
-  EXPECT_EQ(row.at("generation_params"),
-            json::parse(R"({"max_tokens":8,"temperature":0.2,"top_p":1.0,"stop":["<|eot_id|>"],"stream":true,"seed":7})"));
+  EXPECT_EQ(
+      row.at("generation_params"),
+      json::parse(
+          R"({"max_tokens":8,"temperature":0.2,"top_p":1.0,"stop":["<|eot_id|>"],"stream":true,"seed":7})"));
   EXPECT_EQ(row.at("chunks"), json::parse("[[30123456,190,1],[100123456,380,2]]"));
   EXPECT_EQ(row.at("stamps").at("first_text"), 30'123'456);
   EXPECT_EQ(row.at("session_turn_index"), 1);
@@ -148,7 +149,10 @@ TEST(RequestRecord, BadRowsNameTheKey) {
       {broken([](json& j) { j["outcome"] = "fine"; }), "fine"},
       {broken([](json& j) { j["stamps"]["header"] = "soon"; }), "stamps.header"},
       {broken([](json& j) { j["schema_version"] = 9; }), "schema_version 9"},
-      {broken([](json& j) { j["chunks"] = {{1, 2}}; }), "'chunks'"},
+      {broken([](json& j) {
+         j["chunks"] = {{1, 2}};
+       }),
+       "'chunks'"},
       {broken([](json& j) { j["generation_params"].erase("top_p"); }), "generation_params.top_p"},
       {json::array(), "not an object"},
   };
@@ -162,7 +166,10 @@ TEST(RequestRecord, BadRowsNameTheKey) {
 /// Answers each request with its own body's prompt length as text, or as `mode` says.
 class Answering {
  public:
-  Answering() : server_({}, [this](const HttpRequest& request, std::shared_ptr<Responder> r) { Handle(request, *r); }) {}
+  Answering()
+      : server_({}, [this](const HttpRequest& request, std::shared_ptr<Responder> r) {
+          Handle(request, *r);
+        }) {}
   RunnerOptions Options() const {
     RunnerOptions options;
     options.url = Url::Parse(server_.url() + "/v1/completions");
@@ -187,7 +194,8 @@ class Answering {
     }
     r.StartStream(200, "text/event-stream", {{"X-Request-Id", "id-" + prompt}, {"Server", "s"}});
     r.Write("data: " + json{{"id", "c"}, {"choices", {{{"text", prompt}}}}}.dump() + "\n\n");
-    r.Write("data: " + json{{"choices", {{{"text", ""}, {"finish_reason", "stop"}}}}}.dump() + "\n\n");
+    r.Write("data: " + json{{"choices", {{{"text", ""}, {"finish_reason", "stop"}}}}}.dump() +
+            "\n\n");
     r.Write("data: [DONE]\n\n");
     r.End();
   }
@@ -217,9 +225,10 @@ TEST(RunPhase, GivesARecordForEachRequest) {
   options.first_request_index = 101;
   std::vector<RequestRecord> records;
   PhaseProgress last;
-  const PhaseRun run = RunPhase(options, phase,
-                                {.on_record = [&](RequestRecord&& r) { records.push_back(std::move(r)); },
-                                 .on_progress = [&](const PhaseProgress& p) { last = p; }});
+  const PhaseRun run =
+      RunPhase(options, phase,
+               {.on_record = [&](RequestRecord&& r) { records.push_back(std::move(r)); },
+                .on_progress = [&](const PhaseProgress& p) { last = p; }});
   ASSERT_EQ(records.size(), 20u);
   EXPECT_EQ(run.issued, 20);
   EXPECT_FALSE(run.stopped);
@@ -230,7 +239,8 @@ TEST(RunPhase, GivesARecordForEachRequest) {
   EXPECT_EQ(last.ok, 19);
   EXPECT_EQ(last.in_flight, 0);
   for (const auto& r : records) {
-    const std::string prompt = phase.requests[static_cast<std::size_t>(r.phase_request_index - 1)].prompt;
+    const std::string prompt =
+        phase.requests[static_cast<std::size_t>(r.phase_request_index - 1)].prompt;
     EXPECT_EQ(r.request_index, 100 + r.phase_request_index);
     EXPECT_EQ(r.phase, "populate");
     EXPECT_THAT(r.worker_idx, ::testing::AllOf(::testing::Ge(1), ::testing::Le(3)));
@@ -244,7 +254,8 @@ TEST(RunPhase, GivesARecordForEachRequest) {
       EXPECT_EQ(r.text, prompt);
       EXPECT_EQ(r.output_sha256, Sha256Hex(prompt));
       EXPECT_EQ(r.request_id, "id-" + prompt);
-      EXPECT_EQ(r.header_hints, (std::map<std::string, std::string>{{"x-request-id", "id-" + prompt}}));
+      EXPECT_EQ(r.header_hints,
+                (std::map<std::string, std::string>{{"x-request-id", "id-" + prompt}}));
       EXPECT_TRUE(r.TtfcMs());
     }
   }
@@ -265,18 +276,21 @@ TEST(RunPhase, SendsTheSameBytesTwice) {
 TEST(RunPhase, OpenLoopFollowsTheArrivals) {
   Answering server;
   PhasePlan phase = Phase(6, 2);
-  for (std::size_t i = 0; i < 6; ++i) phase.requests[i].arrival_offset_ns = static_cast<std::int64_t>(5 - i) * 2'000'000;
+  for (std::size_t i = 0; i < 6; ++i)
+    phase.requests[i].arrival_offset_ns = static_cast<std::int64_t>(5 - i) * 2'000'000;
   std::vector<RequestRecord> records;
   const PhaseRun run =
-      RunPhase(server.Options(), phase, {.on_record = [&](RequestRecord&& r) { records.push_back(std::move(r)); },
-                                         .on_progress = {}});
+      RunPhase(server.Options(), phase,
+               {.on_record = [&](RequestRecord&& r) { records.push_back(std::move(r)); },
+                .on_progress = {}});
   for (const auto& r : records) {
     EXPECT_EQ(r.request_index, 7 - r.phase_request_index);  // sent in the order of arrival
     EXPECT_EQ(*r.stamps.scheduled, run.start + *r.planned.arrival_offset_ns);
     EXPECT_GE(*r.SendDelayMs(), 0);
   }
   phase.requests[2].arrival_offset_ns.reset();
-  EXPECT_THAT([&] { RunPhase(server.Options(), phase, {}); }, ThrowsMessage<ConfigError>(HasSubstr("5 of 6")));
+  EXPECT_THAT([&] { RunPhase(server.Options(), phase, {}); },
+              ThrowsMessage<ConfigError>(HasSubstr("5 of 6")));
 }
 
 TEST(RunPhase, EmptyPhaseAndBadConcurrency) {
@@ -288,9 +302,10 @@ TEST(RunPhase, EmptyPhaseAndBadConcurrency) {
 TEST(RunPhase, SaysThatItWasStopped) {
   Answering server;
   std::stop_source stop;
-  const PhaseRun run = RunPhase(server.Options(), Phase(1000, 2),
-                                {.on_record = [&](RequestRecord&&) { stop.request_stop(); }, .on_progress = {}},
-                                stop.get_token());
+  const PhaseRun run =
+      RunPhase(server.Options(), Phase(1000, 2),
+               {.on_record = [&](RequestRecord&&) { stop.request_stop(); }, .on_progress = {}},
+               stop.get_token());
   EXPECT_TRUE(run.stopped);
   EXPECT_LT(run.issued, 1000);
 }

@@ -17,16 +17,17 @@ struct RequestIdentity {
   std::string request_extras_sha256;
 };
 
-/// What a workload says about a prompt beside its text; goes into the manifests as `metadata` / `prompt_metadata`.
+/// What a workload says about a prompt beside its text; goes into the manifests as `metadata` /
+/// `prompt_metadata`.
 struct PromptMetadata {
-  std::string workload;                                   // "rehydrate_replay"
-  std::string phase_intent;                               // "populate_or_replay" | "thrash" | ""
-  std::optional<int> session_turn_index = std::nullopt;   // from 1
+  std::string workload;                                  // "rehydrate_replay"
+  std::string phase_intent;                              // "populate_or_replay" | "thrash" | ""
+  std::optional<int> session_turn_index = std::nullopt;  // from 1
   std::optional<int> shared_prefix_tokens_est = std::nullopt;
 };
 
-/// One request of a plan. The prompt is a text, or token ids when `token_ids` is not empty (then `prompt` is the
-/// canonical text form "[1,2,3]" that the prompt hash covers).
+/// One request of a plan. The prompt is a text, or token ids when `token_ids` is not empty (then
+/// `prompt` is the canonical text form "[1,2,3]" that the prompt hash covers).
 struct PlannedRequest {
   std::string prompt_id;
   std::string prompt_set;
@@ -40,7 +41,8 @@ struct PlannedRequest {
   PromptMetadata metadata;
   std::optional<std::string> prefix_hash = std::nullopt;
   std::optional<std::string> session_id = std::nullopt;
-  /// Offset of the intended send from the start of the phase, for open-loop and trace phases; closed loop: empty.
+  /// Offset of the intended send from the start of the phase, for open-loop and trace phases;
+  /// closed loop: empty.
   std::optional<std::int64_t> arrival_offset_ns = std::nullopt;
 };
 

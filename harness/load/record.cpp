@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "harness/core/error.hpp"
@@ -18,11 +17,11 @@ using nlohmann::json;
 constexpr int kSchemaVersion = 1;
 
 constexpr std::pair<const char*, std::optional<MonoNs> RequestStamps::*> kStampNames[] = {
-    {"scheduled", &RequestStamps::scheduled},     {"issued", &RequestStamps::issued},
-    {"sent_first", &RequestStamps::sent_first},   {"sent_last", &RequestStamps::sent_last},
-    {"header", &RequestStamps::header},           {"first_event", &RequestStamps::first_event},
-    {"first_text", &RequestStamps::first_text},   {"last_text", &RequestStamps::last_text},
-    {"usage", &RequestStamps::usage},             {"done", &RequestStamps::done},
+    {"scheduled", &RequestStamps::scheduled},   {"issued", &RequestStamps::issued},
+    {"sent_first", &RequestStamps::sent_first}, {"sent_last", &RequestStamps::sent_last},
+    {"header", &RequestStamps::header},         {"first_event", &RequestStamps::first_event},
+    {"first_text", &RequestStamps::first_text}, {"last_text", &RequestStamps::last_text},
+    {"usage", &RequestStamps::usage},           {"done", &RequestStamps::done},
     {"closed", &RequestStamps::closed},
 };
 
@@ -37,7 +36,9 @@ json MsOrNull(const std::optional<double>& ms) {
   return std::round(*ms * 1e3) / 1e3;
 }
 
-json TextOrNull(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+json TextOrNull(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
 
 std::size_t CodePoints(std::string_view utf8) {
   std::size_t count = 0;
@@ -45,13 +46,15 @@ std::size_t CodePoints(std::string_view utf8) {
   return count;
 }
 
-/// The heuristic of spec/workloads.md section 5.1: runs of word characters, and each other character that is not blank.
+/// The heuristic of spec/workloads.md section 5.1: runs of word characters, and each other
+/// character that is not blank.
 std::size_t EstimateTokens(std::string_view utf8) {
   std::size_t count = 0;
   bool in_word = false;
   for (const char raw : utf8) {
     const auto c = static_cast<unsigned char>(raw);
-    const bool word = c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20u) >= 'a' && (c | 0x20u) <= 'z');
+    const bool word = c == '_' || c >= 0x80 || (c >= '0' && c <= '9') ||
+                      ((c | 0x20u) >= 'a' && (c | 0x20u) <= 'z');
     const bool blank = c == ' ' || (c >= '\t' && c <= '\r');
     if (word ? !in_word : !blank) ++count;
     in_word = word;
@@ -72,7 +75,8 @@ json ParamsToJson(const GenerationParams& params) {
 json MetadataToJson(const PromptMetadata& metadata) {
   json j{{"workload", metadata.workload}, {"phase_intent", metadata.phase_intent}};
   if (metadata.session_turn_index) j["session_turn_index"] = *metadata.session_turn_index;
-  if (metadata.shared_prefix_tokens_est) j["shared_prefix_tokens_est"] = *metadata.shared_prefix_tokens_est;
+  if (metadata.shared_prefix_tokens_est)
+    j["shared_prefix_tokens_est"] = *metadata.shared_prefix_tokens_est;
   return j;
 }
 
@@ -86,11 +90,13 @@ json UsageToJson(const TokenUsage& usage) {
 class Row {
  public:
   explicit Row(const json& row, std::string where = "") : row_(row), where_(std::move(where)) {
-    if (!row_.is_object()) throw DataError(fmt::format("a row of requests.jsonl: {} is not an object", where_));
+    if (!row_.is_object())
+      throw DataError(fmt::format("a row of requests.jsonl: {} is not an object", where_));
   }
   template <class T>
   T Get(const char* key) const {
-    if (!row_.contains(key)) throw DataError(fmt::format("a row of requests.jsonl lacks the key '{}{}'", where_, key));
+    if (!row_.contains(key))
+      throw DataError(fmt::format("a row of requests.jsonl lacks the key '{}{}'", where_, key));
     return Convert<T>(key);
   }
   /// Absent and null are both empty.
@@ -104,7 +110,8 @@ class Row {
     return Find<T>(key).value_or(std::move(fallback));
   }
   const json& raw(const char* key) const {
-    if (!row_.contains(key)) throw DataError(fmt::format("a row of requests.jsonl lacks the key '{}{}'", where_, key));
+    if (!row_.contains(key))
+      throw DataError(fmt::format("a row of requests.jsonl lacks the key '{}{}'", where_, key));
     return row_.at(key);
   }
   bool Has(const char* key) const { return row_.contains(key) && !row_.at(key).is_null(); }
@@ -115,8 +122,8 @@ class Row {
     try {
       return row_.at(key).get<T>();
     } catch (const json::exception&) {
-      throw DataError(fmt::format("a row of requests.jsonl has an unusable value for '{}{}': {}", where_, key,
-                                  row_.at(key).dump().substr(0, 80)));
+      throw DataError(fmt::format("a row of requests.jsonl has an unusable value for '{}{}': {}",
+                                  where_, key, row_.at(key).dump().substr(0, 80)));
     }
   }
   const json& row_;
@@ -193,13 +200,16 @@ std::optional<double> RequestRecord::LatencyMs() const {
   return SpanMs(stamps.sent_first, stamps.closed ? stamps.closed : stamps.done);
 }
 
-std::optional<double> RequestRecord::SendDelayMs() const { return SpanMs(stamps.scheduled, stamps.sent_first); }
+std::optional<double> RequestRecord::SendDelayMs() const {
+  return SpanMs(stamps.scheduled, stamps.sent_first);
+}
 
 json ToJson(const RequestRecord& record) {
   const PlannedRequest& planned = record.planned;
   const bool stream = planned.params.stream;
-  const auto unary_ttft = record.outcome == Outcome::kOk ? SpanMs(record.stamps.sent_first, record.stamps.first_event)
-                                                         : std::nullopt;
+  const auto unary_ttft = record.outcome == Outcome::kOk
+                              ? SpanMs(record.stamps.sent_first, record.stamps.first_event)
+                              : std::nullopt;
   json row{
       {"schema_version", kSchemaVersion},
       {"request_index", record.request_index},
@@ -229,7 +239,8 @@ json ToJson(const RequestRecord& record) {
       {"request_extras_sha256", planned.identity.request_extras_sha256},
       {"generation_params", ParamsToJson(planned.params)},
       {"request_extras",
-       {{"ignore_eos", planned.extras.ignore_eos}, {"include_usage", planned.extras.include_usage}}},
+       {{"ignore_eos", planned.extras.ignore_eos},
+        {"include_usage", planned.extras.include_usage}}},
       {"output_len_chars", CodePoints(record.text)},
       {"output_tokens_est", EstimateTokens(record.text)},
       {"error", TextOrNull(record.error)},
@@ -248,7 +259,8 @@ json ToJson(const RequestRecord& record) {
   if (!planned.metadata.workload.empty()) row["prompt_metadata"] = MetadataToJson(planned.metadata);
   if (planned.prefix_hash) row["prefix_hash"] = *planned.prefix_hash;
   if (planned.session_id) row["session_id"] = *planned.session_id;
-  if (planned.metadata.session_turn_index) row["session_turn_index"] = *planned.metadata.session_turn_index;
+  if (planned.metadata.session_turn_index)
+    row["session_turn_index"] = *planned.metadata.session_turn_index;
   if (planned.arrival_offset_ns) row["arrival_offset_ns"] = *planned.arrival_offset_ns;
   json stamps = json::object();
   for (const auto& [name, member] : kStampNames) {
@@ -256,7 +268,8 @@ json ToJson(const RequestRecord& record) {
   }
   row["stamps"] = std::move(stamps);
   json chunks = json::array();
-  for (const auto& chunk : record.chunks) chunks.push_back(json::array({chunk.at, chunk.bytes, chunk.text_events}));
+  for (const auto& chunk : record.chunks)
+    chunks.push_back(json::array({chunk.at, chunk.bytes, chunk.text_events}));
   row["chunks"] = std::move(chunks);
   return row;
 }
@@ -264,8 +277,9 @@ json ToJson(const RequestRecord& record) {
 RequestRecord RecordFromJson(const json& value) {
   const Row row(value);
   if (const int version = row.Get<int>("schema_version"); version != kSchemaVersion) {
-    throw DataError(fmt::format("a row of requests.jsonl has schema_version {}; this program reads {}", version,
-                                kSchemaVersion));
+    throw DataError(
+        fmt::format("a row of requests.jsonl has schema_version {}; this program reads {}", version,
+                    kSchemaVersion));
   }
   RequestRecord record;
   record.request_index = row.Get<int>("request_index");
@@ -280,7 +294,8 @@ RequestRecord RecordFromJson(const json& value) {
   ReadPlanned(row, record.planned);
   const auto name = row.Get<std::string>("outcome");
   const auto outcome = FindOutcome(name);
-  if (!outcome) throw DataError(fmt::format("a row of requests.jsonl has the unknown 'outcome' \"{}\"", name));
+  if (!outcome)
+    throw DataError(fmt::format("a row of requests.jsonl has the unknown 'outcome' \"{}\"", name));
   record.outcome = *outcome;
   record.error = row.Or<std::string>("error", "");
   record.first_event_type = row.Or<std::string>("stream_first_event_type", "");
@@ -291,11 +306,13 @@ RequestRecord RecordFromJson(const json& value) {
   record.finish_reason = row.Or<std::string>("finish_reason", "");
   if (row.Has("usage")) {
     const Row usage(row.raw("usage"), "usage.");
-    record.usage = TokenUsage{usage.Get<std::int64_t>("prompt_tokens"), usage.Get<std::int64_t>("completion_tokens"),
+    record.usage = TokenUsage{usage.Get<std::int64_t>("prompt_tokens"),
+                              usage.Get<std::int64_t>("completion_tokens"),
                               usage.Find<std::int64_t>("cached_tokens")};
   }
   const Row stamps(row.raw("stamps"), "stamps.");
-  for (const auto& [stamp, member] : kStampNames) record.stamps.*member = stamps.Find<MonoNs>(stamp);
+  for (const auto& [stamp, member] : kStampNames)
+    record.stamps.*member = stamps.Find<MonoNs>(stamp);
   record.chunks = ReadChunks(row);
   return record;
 }

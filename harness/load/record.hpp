@@ -15,7 +15,8 @@
 
 namespace kvtier {
 
-/// What one request saw. One row of requests.jsonl (spec/artifacts.md A5 plus outcome, stamps, chunks, output_sha256).
+/// What one request saw. One row of requests.jsonl (spec/artifacts.md A5 plus outcome, stamps,
+/// chunks, output_sha256).
 struct RequestRecord {
   int request_index = 0;  // run-wide issue order from 1
   std::string phase;
@@ -39,7 +40,8 @@ struct RequestRecord {
   std::string start_utc;
   std::string end_utc;
 
-  /// t_c1 - t0 in ms; empty unless kOk. So are the next three; unary answers have no TTFC and no TPOT.
+  /// t_c1 - t0 in ms; empty unless kOk. So are the next three; unary answers have no TTFC and no
+  /// TPOT.
   std::optional<double> TtfcMs() const;
   /// last text - t0.
   std::optional<double> E2eMs() const;
@@ -54,18 +56,19 @@ struct RequestRecord {
 };
 
 nlohmann::json ToJson(const RequestRecord& record);
-/// Reads what ToJson wrote (the prompt text itself is not in the row; the generated text is, as output_text). Throws
-/// DataError naming the key.
+/// Reads what ToJson wrote (the prompt text itself is not in the row; the generated text is, as
+/// output_text). Throws DataError naming the key.
 RequestRecord RecordFromJson(const nlohmann::json& row);
 
 /// What the client measured of itself over one phase.
 struct ClientLoad {
-  double cpu_fraction = 0;  // client thread CPU / wall, of one core
+  double cpu_fraction = 0;       // client thread CPU / wall, of one core
   double send_delay_p99_ms = 0;  // t0 minus the moment when the request was due and a slot was free
   double loop_lag_p99_ms = 0;
-  double pool_wait_p99_ms = 0;   // open loop: how long due requests waited for a slot; the server's doing, not ours
+  double pool_wait_p99_ms =
+      0;  // open loop: how long due requests waited for a slot; the server's doing, not ours
   double connect_p50_ms = 0;
-  int reconnects = 0;            // connections made beyond one a slot
+  int reconnects = 0;  // connections made beyond one a slot
   int max_in_flight = 0;
   /// The rule of design.md section 8; needs the TTFC p50 of the phase.
   bool saturated = false;

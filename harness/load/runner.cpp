@@ -15,8 +15,9 @@
 namespace kvtier {
 namespace {
 
-/// Type-7 estimate (linear between order statistics) of a client self-measurement; 0 for an empty one, which means that
-/// nothing was sent. harness/stats lies above this folder and serves the verdicts.
+/// Type-7 estimate (linear between order statistics) of a client self-measurement; 0 for an empty
+/// one, which means that nothing was sent. harness/stats lies above this folder and serves the
+/// verdicts.
 double QuantileOf(std::vector<double> values, double p) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
@@ -30,12 +31,15 @@ double QuantileOf(std::vector<double> values, double p) {
 std::vector<std::size_t> SendOrder(const PhasePlan& phase) {
   std::vector<std::size_t> order(phase.requests.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto has_offset = [&](const PlannedRequest& request) { return request.arrival_offset_ns.has_value(); };
+  const auto has_offset = [&](const PlannedRequest& request) {
+    return request.arrival_offset_ns.has_value();
+  };
   const auto with = std::count_if(phase.requests.begin(), phase.requests.end(), has_offset);
   if (with == 0) return order;
   if (static_cast<std::size_t>(with) != phase.requests.size()) {
-    throw ConfigError(fmt::format("phase {} has arrival offsets on {} of {} requests; give them to all or to none",
-                                  phase.name, with, phase.requests.size()));
+    throw ConfigError(fmt::format(
+        "phase {} has arrival offsets on {} of {} requests; give them to all or to none",
+        phase.name, with, phase.requests.size()));
   }
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return *phase.requests[a].arrival_offset_ns < *phase.requests[b].arrival_offset_ns;
@@ -56,7 +60,8 @@ std::map<std::string, std::string> HeaderHints(const HttpHeaders& headers) {
   return hints;
 }
 
-RequestRecord MakeRecord(const FinishedExchange& exchange, CompletionParser& parser, const ClockAnchor& anchor) {
+RequestRecord MakeRecord(const FinishedExchange& exchange, CompletionParser& parser,
+                         const ClockAnchor& anchor) {
   CompletionResult result = AnalyseExchange(exchange.raw, parser);
   RequestRecord record;
   record.worker_idx = exchange.slot + 1;
@@ -106,35 +111,39 @@ void JudgeSaturation(ClientLoad& load, std::optional<double> ttfc_p50_ms) {
   const auto add = [&](bool over, const std::string& why) {
     if (over) load.saturated_why += (load.saturated_why.empty() ? "" : "; ") + why;
   };
-  add(load.cpu_fraction > 0.8, fmt::format("the client thread used {:.0f} % of a core", 100 * load.cpu_fraction));
+  add(load.cpu_fraction > 0.8,
+      fmt::format("the client thread used {:.0f} % of a core", 100 * load.cpu_fraction));
   add(load.send_delay_p99_ms > delay_limit,
-      fmt::format("send delay p99 {:.2f} ms is over {:.2f} ms", load.send_delay_p99_ms, delay_limit));
+      fmt::format("send delay p99 {:.2f} ms is over {:.2f} ms", load.send_delay_p99_ms,
+                  delay_limit));
   add(load.loop_lag_p99_ms > lag_limit,
       fmt::format("loop lag p99 {:.2f} ms is over {:.2f} ms", load.loop_lag_p99_ms, lag_limit));
   load.saturated = !load.saturated_why.empty();
 }
 
-PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase, const RunnerCallbacks& callbacks,
-                  std::stop_token stop) {
+PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase,
+                  const RunnerCallbacks& callbacks, std::stop_token stop) {
   if (phase.concurrency < 1) {
-    throw ConfigError(fmt::format("phase {} has concurrency {}; it must be at least 1", phase.name, phase.concurrency));
+    throw ConfigError(fmt::format("phase {} has concurrency {}; it must be at least 1", phase.name,
+                                  phase.concurrency));
   }
   const std::vector<std::size_t> order = SendOrder(phase);
   std::vector<WireRequest> wire;
   wire.reserve(order.size());
   for (const std::size_t i : order) {
     const PlannedRequest& request = phase.requests[i];
-    wire.push_back(MakeWireRequest(options.url,
-                                   BuildCompletionBody(options.model, request.prompt, request.token_ids, request.params,
-                                                       request.extras),
-                                   request.params.stream, options.headers));
+    wire.push_back(
+        MakeWireRequest(options.url,
+                        BuildCompletionBody(options.model, request.prompt, request.token_ids,
+                                            request.params, request.extras),
+                        request.params.stream, options.headers));
     wire.back().send_offset_ns = request.arrival_offset_ns;
   }
 
   CompletionClient::Options client_options;
   client_options.url = options.url;
-  client_options.concurrency =
-      static_cast<int>(std::clamp<std::size_t>(order.size(), 1, static_cast<std::size_t>(phase.concurrency)));
+  client_options.concurrency = static_cast<int>(
+      std::clamp<std::size_t>(order.size(), 1, static_cast<std::size_t>(phase.concurrency)));
   client_options.total_timeout = options.total_timeout;
   client_options.stall_timeout = options.stall_timeout;
   CompletionClient client(client_options);

@@ -30,8 +30,9 @@ struct PhaseProgress {
 
 /// Both run on the thread that called RunPhase, never on the one that reads the sockets.
 struct RunnerCallbacks {
-  std::function<void(RequestRecord&&)> on_record;            // completion order
-  std::function<void(const PhaseProgress&)> on_progress;     // after each record and at least every 200 ms
+  std::function<void(RequestRecord&&)> on_record;  // completion order
+  std::function<void(const PhaseProgress&)>
+      on_progress;  // after each record and at least every 200 ms
 };
 
 struct PhaseRun {
@@ -43,16 +44,18 @@ struct PhaseRun {
   bool stopped = false;  // `stop` was requested before the last request was over
 };
 
-/// Sends the requests of one phase and returns when all are over. Closed loop with `phase.concurrency` slots; when every
-/// request carries an arrival offset it is an open loop bounded by that concurrency, and `scheduled` is phase start plus
-/// offset. All bodies are serialised and all connections open before the first request is due. Request failures are
-/// records; throws ConfigError for a concurrency below 1 or offsets on some requests only, IoError when the operating
-/// system refuses sockets.
-PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase, const RunnerCallbacks& callbacks,
-                  std::stop_token stop = {});
+/// Sends the requests of one phase and returns when all are over. Closed loop with
+/// `phase.concurrency` slots; when every request carries an arrival offset it is an open loop
+/// bounded by that concurrency, and `scheduled` is phase start plus offset. All bodies are
+/// serialised and all connections open before the first request is due. Request failures are
+/// records; throws ConfigError for a concurrency below 1 or offsets on some requests only, IoError
+/// when the operating system refuses sockets.
+PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase,
+                  const RunnerCallbacks& callbacks, std::stop_token stop = {});
 
-/// The rule CLIENT_SATURATED: client thread over 80 % of a core, send delay p99 over max(5 ms, 1 % of the TTFC p50), or
-/// loop lag p99 over max(5 ms, 5 % of it). Fills saturated and saturated_why. Without a TTFC the floor of 5 ms holds.
+/// The rule CLIENT_SATURATED: client thread over 80 % of a core, send delay p99 over max(5 ms, 1 %
+/// of the TTFC p50), or loop lag p99 over max(5 ms, 5 % of it). Fills saturated and saturated_why.
+/// Without a TTFC the floor of 5 ms holds.
 void JudgeSaturation(ClientLoad& load, std::optional<double> ttfc_p50_ms);
 
 }  // namespace kvtier

@@ -1,16 +1,9 @@
-// How much the measuring client costs and how late it stamps, against a raw epoll reader in the same run. The server is
-// a process of its own; both sides read the same bytes from it, alternating. One JSON row a line: docs/benchmarks.md.
-#include <arpa/inet.h>
+// How much the measuring client costs and how late it stamps, against a raw epoll reader in the
+// same run. The server is a process of its own; both sides read the same bytes from it,
+// alternating. One JSON row a line: docs/benchmarks.md.
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +18,15 @@
 #include <utility>
 #include <vector>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nlohmann/json.hpp>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "harness/core/clock.hpp"
 #include "harness/net/completion_client.hpp"
@@ -50,8 +51,11 @@ std::string Chunk(std::string_view body) {
 
 /// One event as a Dynamo frontend sends it; the text is the server's send stamp.
 std::string EventChunk() {
-  return Chunk("data: {\"id\":\"cmpl-0f8fad5b-d9cb-469f\",\"choices\":[{\"text\":\" 000000000000000000\",\"index\":0}],"
-               "\"created\":1730000000,\"model\":\"small\",\"object\":\"text_completion\",\"usage\":null}\n\n");
+  return Chunk(
+      "data: {\"id\":\"cmpl-0f8fad5b-d9cb-469f\",\"choices\":[{\"text\":\" "
+      "000000000000000000\",\"index\":0}],"
+      "\"created\":1730000000,\"model\":\"small\",\"object\":\"text_completion\",\"usage\":null}"
+      "\n\n");
 }
 
 // ---- the server process
@@ -84,8 +88,11 @@ void SendAll(int fd, std::string_view bytes) {
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
   std::string event = EventChunk();
   const std::size_t digits = event.find(kStampMark) + kStampMark.size();
-  const std::string tail = Chunk("data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n") +
-                           "0\r\n\r\n";
+  const std::string tail =
+      Chunk(
+          "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"length\"}]}\n\ndata: "
+          "[DONE]\n\n") +
+      "0\r\n\r\n";
   const int epoll = epoll_create1(0);
   epoll_event interest{};
   interest.events = EPOLLIN;
@@ -105,7 +112,8 @@ void SendAll(int fd, std::string_view bytes) {
         setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         interest.data.fd = client;
         epoll_ctl(epoll, EPOLL_CTL_ADD, client, &interest);
-      } else if (::recv(fd, buffer.data(), buffer.size(), 0) > 0) {  // a request is small and arrives in one piece
+      } else if (::recv(fd, buffer.data(), buffer.size(), 0) >
+                 0) {  // a request is small and arrives in one piece
         SendAll(fd, head);
         waiting.push_back(fd);
       } else {
@@ -221,13 +229,15 @@ class RawReader {
       std::array<epoll_event, 128> ready;
       const int n = epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), -1);
       for (int i = 0; i < n; ++i) {
-        const ssize_t got = ::recv(ready[static_cast<std::size_t>(i)].data.fd, buffer.data(), buffer.size(), 0);
+        const ssize_t got =
+            ::recv(ready[static_cast<std::size_t>(i)].data.fd, buffer.data(), buffer.size(), 0);
         const MonoNs at = NowMono();
         Check(got > 0, "recv");
         const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
         const void* mark = memmem(bytes.data(), bytes.size(), kStampMark.data(), kStampMark.size());
         if (mark != nullptr) {
-          reading.late_ms.push_back(NsToMs(at - StampAt(static_cast<const char*>(mark) + kStampMark.size())));
+          reading.late_ms.push_back(
+              NsToMs(at - StampAt(static_cast<const char*>(mark) + kStampMark.size())));
         }
         if (bytes.size() >= 5 && bytes.substr(bytes.size() - 5) == "0\r\n\r\n") ++ended;
       }
@@ -241,20 +251,24 @@ class RawReader {
   std::vector<int> fds_;
 };
 
-/// Our client with everything it does for a request: reading thread, hand-over, full analysis of every event.
-Reading ClientRound(CompletionClient& client, const std::vector<WireRequest>& requests, int events) {
+/// Our client with everything it does for a request: reading thread, hand-over, full analysis of
+/// every event.
+Reading ClientRound(CompletionClient& client, const std::vector<WireRequest>& requests,
+                    int events) {
   Reading reading;
   std::vector<CompletionResult> results;
   results.reserve(requests.size());
   CompletionParser parser;
   const double cpu = ProcessCpuSeconds();
-  const ClientSelf self = client.Run(
-      requests, [&](FinishedExchange&& exchange) { results.push_back(AnalyseExchange(exchange.raw, parser)); });
+  const ClientSelf self = client.Run(requests, [&](FinishedExchange&& exchange) {
+    results.push_back(AnalyseExchange(exchange.raw, parser));
+  });
   reading.cpu_us_an_event = (ProcessCpuSeconds() - cpu) * 1e6 / events;
   reading.max_in_flight = self.max_in_flight;
   for (const auto& result : results) {
     if (result.outcome != Outcome::kOk) {
-      if (reading.failed++ == 0) std::fprintf(stderr, "a stream failed: %s\n", result.error.c_str());
+      if (reading.failed++ == 0)
+        std::fprintf(stderr, "a stream failed: %s\n", result.error.c_str());
       continue;
     }
     // The text is one blank and one stamp an event.
@@ -283,16 +297,23 @@ struct Row {
 };
 
 void Print(const Row& row) {
-  const nlohmann::ordered_json json{{"row", row.name},         {"what", row.what},   {"ours", row.ours},
-                                    {"reference", row.reference}, {"ratio", row.ratio}, {"limit", row.limit},
-                                    {"direction", row.direction}, {"pass", row.pass},   {"unit", row.unit},
+  const nlohmann::ordered_json json{{"row", row.name},
+                                    {"what", row.what},
+                                    {"ours", row.ours},
+                                    {"reference", row.reference},
+                                    {"ratio", row.ratio},
+                                    {"limit", row.limit},
+                                    {"direction", row.direction},
+                                    {"pass", row.pass},
+                                    {"unit", row.unit},
                                     {"rounds", row.rounds}};
   std::printf("%s\n", json.dump().c_str());
   std::fflush(stdout);
 }
 
 void PrintUnavailable(const char* name, const std::string& reason) {
-  std::printf("%s\n", nlohmann::ordered_json{{"row", name}, {"unavailable", reason}}.dump().c_str());
+  std::printf("%s\n",
+              nlohmann::ordered_json{{"row", name}, {"unavailable", reason}}.dump().c_str());
   std::fflush(stdout);
 }
 
@@ -305,13 +326,15 @@ CompletionClient::Options OptionsFor(const ServerProcess& server, int streams) {
 }
 
 /// Both rows that compare with the raw reader. Alternating, ours first in even rounds.
-void CompareWithRaw(const ServerPlan& plan, const std::function<void(const std::vector<Reading>& ours,
-                                                                     const std::vector<Reading>& raw)>& report) {
+void CompareWithRaw(const ServerPlan& plan,
+                    const std::function<void(const std::vector<Reading>& ours,
+                                             const std::vector<Reading>& raw)>& report) {
   const ServerProcess ours_server(plan), raw_server(plan);
   const auto options = OptionsFor(ours_server, plan.streams);
   CompletionClient client(options);
   RawReader raw_reader(raw_server, plan.streams);
-  const std::vector<WireRequest> requests(static_cast<std::size_t>(plan.streams), MakeWireRequest(options.url, "{}", true));
+  const std::vector<WireRequest> requests(static_cast<std::size_t>(plan.streams),
+                                          MakeWireRequest(options.url, "{}", true));
   const int events = plan.streams * plan.events_a_stream;
   std::vector<Reading> ours, raw;
   for (int round = -1; round < kRounds; ++round) {  // the first one warms both up
@@ -343,16 +366,20 @@ int Failed(const std::vector<Reading>& readings) {
 }
 
 void BenchCpu() {
-  CompareWithRaw({.streams = 900, .gap_ns = 20'000, .events_a_stream = 60}, [](const auto& ours, const auto& raw) {
+  CompareWithRaw({.streams = 900, .gap_ns = 20'000, .events_a_stream = 60}, [](const auto& ours,
+                                                                               const auto& raw) {
     const auto cpu = [](const Reading& r) { return r.cpu_us_an_event; };
     // Rounds are pairs: what else the machine did then, it did to both.
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i].cpu_us_an_event / raw[i].cpu_us_an_event);
-    Row row{.name = "client_sse_cpu",
-            .what = "client CPU a lone SSE event of " + std::to_string(EventChunk().size()) +
-                    " bytes, 900 streams, 50,000 events/s, analysis included, against a raw epoll reader",
-            .unit = "us/event",
-            .direction = "at_most"};
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      ratios.push_back(ours[i].cpu_us_an_event / raw[i].cpu_us_an_event);
+    Row row{
+        .name = "client_sse_cpu",
+        .what =
+            "client CPU a lone SSE event of " + std::to_string(EventChunk().size()) +
+            " bytes, 900 streams, 50,000 events/s, analysis included, against a raw epoll reader",
+        .unit = "us/event",
+        .direction = "at_most"};
     row.ours = QuantileOf(Each(ours, cpu), 0.5);
     row.reference = QuantileOf(Each(raw, cpu), 0.5);
     row.ratio = QuantileOf(ratios, 0.5);
@@ -363,20 +390,23 @@ void BenchCpu() {
 }
 
 void BenchLateness() {
-  CompareWithRaw({.streams = 256, .gap_ns = 10'000'000 / 256, .events_a_stream = 100}, [](const auto& ours, const auto& raw) {
-    const auto late = [](const Reading& r) { return QuantileOf(r.late_ms, 0.99); };
-    Row row{.name = "client_stamp_lateness",
-            .what = "p99 of our stamp minus the server's send stamp, 256 streams with 10 ms spacing (reference: raw "
-                    "epoll reader; the limit is on ours)",
-            .unit = "ms",
-            .direction = "at_most"};
-    row.ours = QuantileOf(Each(ours, late), 0.5);
-    row.reference = QuantileOf(Each(raw, late), 0.5);
-    row.ratio = row.reference > 0 ? row.ours / row.reference : 0;
-    row.limit = 1.0;
-    row.pass = row.ours <= row.limit && Failed(ours) == 0;
-    Print(row);
-  });
+  CompareWithRaw({.streams = 256, .gap_ns = 10'000'000 / 256, .events_a_stream = 100},
+                 [](const auto& ours, const auto& raw) {
+                   const auto late = [](const Reading& r) { return QuantileOf(r.late_ms, 0.99); };
+                   Row row{.name = "client_stamp_lateness",
+                           .what =
+                               "p99 of our stamp minus the server's send stamp, 256 streams with "
+                               "10 ms spacing (reference: raw "
+                               "epoll reader; the limit is on ours)",
+                           .unit = "ms",
+                           .direction = "at_most"};
+                   row.ours = QuantileOf(Each(ours, late), 0.5);
+                   row.reference = QuantileOf(Each(raw, late), 0.5);
+                   row.ratio = row.reference > 0 ? row.ours / row.reference : 0;
+                   row.limit = 1.0;
+                   row.pass = row.ours <= row.limit && Failed(ours) == 0;
+                   Print(row);
+                 });
 }
 
 void BenchOpenStreams() {
@@ -390,7 +420,8 @@ void BenchOpenStreams() {
   }
   if (limit.rlim_cur < kDescriptors) {
     return PrintUnavailable("client_open_streams",
-                            "only " + std::to_string(limit.rlim_cur) + " open files are allowed, 9100 are needed (ulimit -n)");
+                            "only " + std::to_string(limit.rlim_cur) +
+                                " open files are allowed, 9100 are needed (ulimit -n)");
   }
   // The server begins only when every stream is open, so all of them are open at once.
   const ServerPlan plan{.streams = kStreams, .gap_ns = 20'000, .events_a_stream = 3};

@@ -1,14 +1,7 @@
 #include "harness/net/completion_client.hpp"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,15 +17,23 @@
 #include <thread>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #include "harness/core/error.hpp"
 #include "harness/net/response_reader.hpp"
 
-// The reading loop stands directly on epoll. Asio would do in functions and portability, but a wake-up through its
-// reactor, its handler queue and its per-descriptor lock cost about 1 us of the 6-7 us that an event arriving alone
-// costs anyway (epoll_wait and recv), and those microseconds are what this client promises. Level-triggered: one recv a
-// wake-up, no second one just to see EAGAIN.
+// The reading loop stands directly on epoll. Asio would do in functions and portability, but a
+// wake-up through its reactor, its handler queue and its per-descriptor lock cost about 1 us of the
+// 6-7 us that an event arriving alone costs anyway (epoll_wait and recv), and those microseconds
+// are what this client promises. Level-triggered: one recv a wake-up, no second one just to see
+// EAGAIN.
 
 namespace kvtier {
 namespace {
@@ -69,9 +70,13 @@ class Descriptor {
   int fd_ = -1;
 };
 
-MonoNs ToNs(std::chrono::milliseconds d) { return std::chrono::nanoseconds(d).count(); }
+MonoNs ToNs(std::chrono::milliseconds d) {
+  return std::chrono::nanoseconds(d).count();
+}
 
-std::string ErrnoText(int error) { return std::generic_category().message(error); }
+std::string ErrnoText(int error) {
+  return std::generic_category().message(error);
+}
 
 double ThreadCpuSeconds() {
   timespec ts{};
@@ -96,7 +101,7 @@ struct Slot {
   const WireRequest* request = nullptr;
   std::size_t index = 0, order = 0;
   std::size_t sent = 0;
-  MonoNs eligible = 0;      // due, and this slot free
+  MonoNs eligible = 0;  // due, and this slot free
   MonoNs free_since = 0;
   MonoNs last_data = kNever;  // of the body; kNever before it begins
   RawExchange raw;
@@ -107,11 +112,13 @@ struct Slot {
 
 }  // namespace
 
-WireRequest MakeWireRequest(const Url& url, std::string_view body, bool stream, const HttpHeaders& headers) {
+WireRequest MakeWireRequest(const Url& url, std::string_view body, bool stream,
+                            const HttpHeaders& headers) {
   WireRequest request;
   request.stream = stream;
-  request.bytes = fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: {}\r\n",
-                              url.target, url.Authority(), stream ? "text/event-stream" : "application/json");
+  request.bytes = fmt::format(
+      "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: {}\r\n",
+      url.target, url.Authority(), stream ? "text/event-stream" : "application/json");
   for (const auto& [name, value] : headers) request.bytes += fmt::format("{}: {}\r\n", name, value);
   request.bytes += fmt::format("Content-Length: {}\r\n\r\n", body.size());
   request.bytes += body;
@@ -122,8 +129,9 @@ class CompletionClient::Loop {
  public:
   explicit Loop(const Options& options);
 
-  ClientSelf Run(std::span<const WireRequest> requests, const std::function<void(FinishedExchange&&)>& on_finished,
-                 std::stop_token stop, const std::function<void()>& on_idle);
+  ClientSelf Run(std::span<const WireRequest> requests,
+                 const std::function<void(FinishedExchange&&)>& on_finished, std::stop_token stop,
+                 const std::function<void()>& on_idle);
 
   std::atomic<std::size_t> issued{0};
   std::atomic<int> in_flight{0};
@@ -152,7 +160,9 @@ class CompletionClient::Loop {
   void Watch(Slot& slot, int operation, std::uint32_t events);
   MonoNs DeadlineOf(const Slot& slot) const;
   void ArmSendTimer(MonoNs at);
-  std::size_t IndexOf(const Slot& slot) const { return static_cast<std::size_t>(&slot - slots_.data()); }
+  std::size_t IndexOf(const Slot& slot) const {
+    return static_cast<std::size_t>(&slot - slots_.data());
+  }
 
   const Options options_;
   sockaddr_in address_{};
@@ -183,19 +193,24 @@ CompletionClient::Loop::Loop(const Options& options)
     : options_(options),
       epoll_(epoll_create1(EPOLL_CLOEXEC), "an epoll descriptor"),
       tick_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "a timer descriptor"),
-      send_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "a timer descriptor"),
+      send_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+                  "a timer descriptor"),
       stop_event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "an event descriptor"),
       slots_(static_cast<std::size_t>(std::max(1, options.concurrency))) {
   address_.sin_family = AF_INET;
   address_.sin_port = htons(options_.url.port);
   if (inet_pton(AF_INET, options_.url.host.c_str(), &address_.sin_addr) != 1) {
-    throw ConfigError(fmt::format("'{}' is not a dotted address; use Url::Parse", options_.url.host));
+    throw ConfigError(
+        fmt::format("'{}' is not a dotted address; use Url::Parse", options_.url.host));
   }
-  for (const auto& [fd, id] : {std::pair{tick_.get(), kTickId}, {send_timer_.get(), kSendId}, {stop_event_.get(), kStopId}}) {
+  for (const auto& [fd, id] : {std::pair{tick_.get(), kTickId},
+                               {send_timer_.get(), kSendId},
+                               {stop_event_.get(), kStopId}}) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = id;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) throw IoError::FromErrno("watch", "a timer", errno);
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+      throw IoError::FromErrno("watch", "a timer", errno);
   }
   // Absolute and periodic: the lateness of each turn is the loop lag.
   next_tick_ = NowMono() + kTickNs;
@@ -214,8 +229,9 @@ void CompletionClient::Loop::OpenAll() {
     if (StartConnect(slot)) continue;
     // Refused is the server's state and may pass; no more descriptors is ours and will not.
     if (slot.connect_started < 0) {
-      throw IoError(fmt::format("cannot open {} connections to {}: {}; raise the limit of open files (ulimit -n)",
-                                slots_.size(), options_.url.Authority(), connect_error_));
+      throw IoError(fmt::format(
+          "cannot open {} connections to {}: {}; raise the limit of open files (ulimit -n)",
+          slots_.size(), options_.url.Authority(), connect_error_));
     }
   }
   while (connecting_ > 0) Turn();
@@ -266,7 +282,8 @@ void CompletionClient::Loop::OnConnected(Slot& slot) {
     Disconnect(slot);
     if (slot.request != nullptr) {
       Finish(slot, TransportEnd::kConnectFailed,
-             fmt::format("cannot connect to {}: {}", options_.url.Authority(), ErrnoText(error)), NowMono());
+             fmt::format("cannot connect to {}: {}", options_.url.Authority(), ErrnoText(error)),
+             NowMono());
     }
     return;
   }
@@ -322,7 +339,8 @@ ClientSelf CompletionClient::Loop::Run(std::span<const WireRequest> requests,
   for (bool done = false; !done;) {
     {
       std::unique_lock lock(mutex_);
-      ready_.wait_for(lock, std::chrono::milliseconds(200), [&] { return thread_done_ || !finished_.empty(); });
+      ready_.wait_for(lock, std::chrono::milliseconds(200),
+                      [&] { return thread_done_ || !finished_.empty(); });
       std::swap(batch, finished_);
       done = thread_done_;
     }
@@ -347,7 +365,8 @@ ClientSelf CompletionClient::Loop::Run(std::span<const WireRequest> requests,
 void CompletionClient::Loop::ReadUntilDone() {
   const double cpu_before = ThreadCpuSeconds();
   // Ticks that nobody served since the last phase are not lag of this one.
-  if (const auto missed = ReadCounter(tick_.get())) next_tick_ += static_cast<MonoNs>(missed) * kTickNs;
+  if (const auto missed = ReadCounter(tick_.get()))
+    next_tick_ += static_cast<MonoNs>(missed) * kTickNs;
   self_.start = NowMono();
   free_.clear();
   for (auto& slot : slots_) {
@@ -355,7 +374,8 @@ void CompletionClient::Loop::ReadUntilDone() {
     free_.push_back(IndexOf(slot));
   }
   IssueDue();
-  while (in_flight.load(std::memory_order_relaxed) > 0 || (next_ < requests_.size() && !stopping_)) Turn();
+  while (in_flight.load(std::memory_order_relaxed) > 0 || (next_ < requests_.size() && !stopping_))
+    Turn();
   self_.end = NowMono();
   self_.cpu_s = ThreadCpuSeconds() - cpu_before;
   self_.issued = issued.load();
@@ -416,10 +436,12 @@ void CompletionClient::Loop::OnStop() {
 }
 
 MonoNs CompletionClient::Loop::DeadlineOf(const Slot& slot) const {
-  if (slot.state == Slot::State::kConnecting) return slot.connect_started + ToNs(options_.connect_timeout);
+  if (slot.state == Slot::State::kConnecting)
+    return slot.connect_started + ToNs(options_.connect_timeout);
   if (slot.request == nullptr || !slot.raw.sent_first) return kNever;
   MonoNs deadline = kNever;
-  if (options_.total_timeout.count() > 0) deadline = *slot.raw.sent_first + ToNs(options_.total_timeout);
+  if (options_.total_timeout.count() > 0)
+    deadline = *slot.raw.sent_first + ToNs(options_.total_timeout);
   if (options_.stall_timeout.count() > 0 && slot.last_data != kNever) {
     deadline = std::min(deadline, slot.last_data + ToNs(options_.stall_timeout));
   }
@@ -427,7 +449,8 @@ MonoNs CompletionClient::Loop::DeadlineOf(const Slot& slot) const {
 }
 
 void CompletionClient::Loop::ExpireDeadlines(MonoNs now) {
-  // Deadlines mostly move later while nobody looks, so the earliest of the last scan is a safe time for the next.
+  // Deadlines mostly move later while nobody looks, so the earliest of the last scan is a safe time
+  // for the next.
   next_deadline_ = kNever;
   for (auto& slot : slots_) {
     const MonoNs deadline = DeadlineOf(slot);
@@ -440,16 +463,19 @@ void CompletionClient::Loop::ExpireDeadlines(MonoNs now) {
     if (slot.request == nullptr) continue;
     if (connecting) {
       Finish(slot, TransportEnd::kConnectFailed,
-             fmt::format("no connection to {} within {} ms", options_.url.Authority(), options_.connect_timeout.count()),
+             fmt::format("no connection to {} within {} ms", options_.url.Authority(),
+                         options_.connect_timeout.count()),
              now);
-    } else if (options_.total_timeout.count() > 0 && now >= *slot.raw.sent_first + ToNs(options_.total_timeout)) {
+    } else if (options_.total_timeout.count() > 0 &&
+               now >= *slot.raw.sent_first + ToNs(options_.total_timeout)) {
       Finish(slot, TransportEnd::kTotalTimeout,
              fmt::format("no complete answer within {} ms", options_.total_timeout.count()), now);
     } else {
       Finish(slot, TransportEnd::kStallTimeout,
              fmt::format("the answer stood still for {} ms", options_.stall_timeout.count()), now);
     }
-    next_deadline_ = std::min(next_deadline_, DeadlineOf(slot));  // of the request that took the slot over
+    next_deadline_ =
+        std::min(next_deadline_, DeadlineOf(slot));  // of the request that took the slot over
   }
 }
 
@@ -496,19 +522,22 @@ void CompletionClient::Loop::Assign(std::size_t slot_index, MonoNs scheduled) {
   if (slot.state == Slot::State::kOpen) return StartSend(slot);
   if (slot.state == Slot::State::kClosed && !StartConnect(slot)) {
     Finish(slot, TransportEnd::kConnectFailed,
-           fmt::format("cannot connect to {}: {}", options_.url.Authority(), connect_error_), NowMono());
+           fmt::format("cannot connect to {}: {}", options_.url.Authority(), connect_error_),
+           NowMono());
   }
 }
 
 void CompletionClient::Loop::StartSend(Slot& slot) {
-  // The server may have closed this idle connection a moment ago: that is no failure of the request.
+  // The server may have closed this idle connection a moment ago: that is no failure of the
+  // request.
   char probe = 0;
   const ssize_t waiting = ::recv(slot.fd.get(), &probe, 1, MSG_PEEK | MSG_DONTWAIT);
   if (waiting >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
     Disconnect(slot);
     if (!StartConnect(slot)) {
       Finish(slot, TransportEnd::kConnectFailed,
-             fmt::format("cannot connect to {}: {}", options_.url.Authority(), connect_error_), NowMono());
+             fmt::format("cannot connect to {}: {}", options_.url.Authority(), connect_error_),
+             NowMono());
     }
     return;
   }
@@ -521,7 +550,8 @@ void CompletionClient::Loop::StartSend(Slot& slot) {
 void CompletionClient::Loop::ContinueSend(Slot& slot) {
   const std::string& bytes = slot.request->bytes;
   while (slot.sent < bytes.size()) {
-    const ssize_t n = ::send(slot.fd.get(), bytes.data() + slot.sent, bytes.size() - slot.sent, MSG_NOSIGNAL);
+    const ssize_t n =
+        ::send(slot.fd.get(), bytes.data() + slot.sent, bytes.size() - slot.sent, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       // Full: wait. Anything else: the server may have answered and closed; reading tells.
@@ -543,19 +573,22 @@ void CompletionClient::Loop::ReadSome(Slot& slot) {
     if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return;
     return OnEndOfFile(slot, at, error);
   }
-  if (slot.request == nullptr || !slot.raw.sent_first) return Disconnect(slot);  // nobody asked for this
+  if (slot.request == nullptr || !slot.raw.sent_first)
+    return Disconnect(slot);  // nobody asked for this
   RawExchange& raw = slot.raw;
   const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(n));
   const std::size_t taken = slot.reader.Feed(bytes, raw.body);
   raw.reads.push_back({at, static_cast<std::uint32_t>(n), raw.body.size()});
   if (!raw.header && slot.reader.has_head()) raw.header = at;
   switch (slot.reader.state()) {
-    case ResponseReader::State::kHead: return;
+    case ResponseReader::State::kHead:
+      return;
     case ResponseReader::State::kBody:
       if (raw.body.size() > options_.max_answer_bytes) {
         Disconnect(slot);
         return Finish(slot, TransportEnd::kNotHttp,
-                      fmt::format("the answer is longer than {} bytes", options_.max_answer_bytes), at);
+                      fmt::format("the answer is longer than {} bytes", options_.max_answer_bytes),
+                      at);
       }
       if (slot.last_data == kNever && !raw.body.empty() && options_.stall_timeout.count() > 0) {
         next_deadline_ = std::min(next_deadline_, at + ToNs(options_.stall_timeout));
@@ -607,21 +640,29 @@ void CompletionClient::Loop::Finish(Slot& slot, TransportEnd end, std::string er
   slot.free_since = at;
   in_flight.fetch_sub(1, std::memory_order_relaxed);
   free_.push_back(IndexOf(slot));
-  // From inside IssueDue this does nothing: a server that is gone would make the two recurse once a request.
+  // From inside IssueDue this does nothing: a server that is gone would make the two recurse once a
+  // request.
   IssueDue();
 }
 
-CompletionClient::CompletionClient(const Options& options) : loop_(std::make_unique<Loop>(options)) {}
+CompletionClient::CompletionClient(const Options& options)
+    : loop_(std::make_unique<Loop>(options)) {}
 CompletionClient::~CompletionClient() = default;
 
 ClientSelf CompletionClient::Run(std::span<const WireRequest> requests,
-                                 const std::function<void(FinishedExchange&&)>& on_finished, std::stop_token stop,
-                                 const std::function<void()>& on_idle) {
+                                 const std::function<void(FinishedExchange&&)>& on_finished,
+                                 std::stop_token stop, const std::function<void()>& on_idle) {
   return loop_->Run(requests, on_finished, std::move(stop), on_idle);
 }
 
-std::size_t CompletionClient::issued() const { return loop_->issued.load(std::memory_order_relaxed); }
-int CompletionClient::in_flight() const { return loop_->in_flight.load(std::memory_order_relaxed); }
-int CompletionClient::open_connections() const { return loop_->open.load(std::memory_order_relaxed); }
+std::size_t CompletionClient::issued() const {
+  return loop_->issued.load(std::memory_order_relaxed);
+}
+int CompletionClient::in_flight() const {
+  return loop_->in_flight.load(std::memory_order_relaxed);
+}
+int CompletionClient::open_connections() const {
+  return loop_->open.load(std::memory_order_relaxed);
+}
 
 }  // namespace kvtier

@@ -1,10 +1,5 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "harness/net/completion_client.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,16 +15,22 @@
 #include <thread>
 #include <vector>
 
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
 #include "harness/core/error.hpp"
-#include "harness/net/completion_client.hpp"
 #include "harness/net/http_server.hpp"
 #include "harness/net/openai.hpp"
 
 namespace kvtier {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 
 constexpr const char* kAnswer =
     "data: {\"id\":\"c\",\"choices\":[{\"text\":\"hi\",\"index\":0}]}\n\n"
@@ -53,7 +54,8 @@ struct RunResult {
   ClientSelf self;
 };
 
-RunResult RunAll(CompletionClient& client, const std::vector<WireRequest>& requests, std::stop_token stop = {}) {
+RunResult RunAll(CompletionClient& client, const std::vector<WireRequest>& requests,
+                 std::stop_token stop = {}) {
   RunResult run;
   CompletionParser parser;
   run.self = client.Run(
@@ -72,7 +74,8 @@ CompletionClient::Options For(const std::string& url, int concurrency = 1) {
   return options;
 }
 
-std::vector<WireRequest> Requests(const CompletionClient::Options& options, std::size_t n, std::string_view body = "{}") {
+std::vector<WireRequest> Requests(const CompletionClient::Options& options, std::size_t n,
+                                  std::string_view body = "{}") {
   return std::vector<WireRequest>(n, MakeWireRequest(options.url, body, true));
 }
 
@@ -83,8 +86,8 @@ CompletionResult RunOne(const CompletionClient::Options& options) {
   return run.finished.at(0).result;
 }
 
-/// A TCP server that says exactly the bytes it was told to, for what an HTTP server would never do. One connection at a
-/// time: `serve` gets the socket; the connection closes when it returns.
+/// A TCP server that says exactly the bytes it was told to, for what an HTTP server would never do.
+/// One connection at a time: `serve` gets the socket; the connection closes when it returns.
 class RawServer {
  public:
   explicit RawServer(std::function<void(int fd, int connection)> serve) {
@@ -127,7 +130,9 @@ class RawServer {
     }
     return true;
   }
-  static void Say(int fd, std::string_view bytes) { ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  static void Say(int fd, std::string_view bytes) {
+    ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
   /// Returns when the client has closed.
   static void AwaitClose(int fd) {
     char c = 0;
@@ -144,8 +149,9 @@ class RawServer {
 std::string Chunked(std::string_view body) {
   char size[32];
   std::snprintf(size, sizeof size, "%zx\r\n", body.size());
-  return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(size) +
-         std::string(body) + "\r\n0\r\n\r\n";
+  return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n" +
+         std::string(size) + std::string(body) + "\r\n0\r\n\r\n";
 }
 
 TEST(CompletionClient, StampsInTheOrderOfTheWire) {
@@ -297,7 +303,8 @@ TEST(CompletionClient, AnAnswerMayArriveByteByByte) {
 TEST(CompletionClient, BodyThatEndsWithTheConnection) {
   RawServer server([](int fd, int) {
     if (!RawServer::ReadRequest(fd)) return;
-    RawServer::Say(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + std::string(kAnswer));
+    RawServer::Say(
+        fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + std::string(kAnswer));
   });
   EXPECT_EQ(RunOne(For(server.url())).outcome, Outcome::kOk);
 }
@@ -314,20 +321,23 @@ TEST(CompletionClient, LargePromptsGoOutWhole) {
   for (const std::size_t size : {128u << 10, 512u << 10, 1024u << 10}) {
     requests.push_back(MakeWireRequest(options.url, std::string(size, 'p'), true));
   }
-  for (const auto& f : RunAll(client, requests).finished) EXPECT_EQ(f.result.outcome, Outcome::kOk) << f.result.error;
+  for (const auto& f : RunAll(client, requests).finished)
+    EXPECT_EQ(f.result.outcome, Outcome::kOk) << f.result.error;
   EXPECT_EQ(got, (128u << 10) + (512u << 10) + (1024u << 10));
 }
 
 TEST(CompletionClient, EarlyAnswerToALargeBodyIsRead) {
   HttpServer::Options small;
   small.max_body_bytes = 1000;
-  HttpServer server(small, [](const HttpRequest&, std::shared_ptr<Responder> r) { SendAnswer(*r); });
+  HttpServer server(small,
+                    [](const HttpRequest&, std::shared_ptr<Responder> r) { SendAnswer(*r); });
   const auto options = For(server.url());
   CompletionClient client(options);
   std::vector<WireRequest> requests{MakeWireRequest(options.url, std::string(4 << 20, 'p'), true),
                                     MakeWireRequest(options.url, "{}", true)};
   const auto run = RunAll(client, requests);
-  EXPECT_EQ(run.finished.at(0).result.outcome, Outcome::kHttpError) << run.finished.at(0).result.error;
+  EXPECT_EQ(run.finished.at(0).result.outcome, Outcome::kHttpError)
+      << run.finished.at(0).result.error;
   EXPECT_EQ(run.finished.at(0).result.http_status, 413);
   EXPECT_EQ(run.finished.at(1).result.outcome, Outcome::kOk);
 }
@@ -418,7 +428,8 @@ class Gate {
 TEST(CompletionClient, KeepsExactlyTheConcurrency) {
   constexpr int kWidth = 8;
   Gate gate(kWidth);  // it hangs below the concurrency and would see more than it above
-  HttpServer server({}, [&](const HttpRequest&, std::shared_ptr<Responder> r) { gate.Handle(std::move(r)); });
+  HttpServer server(
+      {}, [&](const HttpRequest&, std::shared_ptr<Responder> r) { gate.Handle(std::move(r)); });
   const auto options = For(server.url(), kWidth);
   CompletionClient client(options);
   const auto run = RunAll(client, Requests(options, 10 * kWidth));
@@ -439,7 +450,8 @@ TEST(CompletionClient, OpenLoopNeverSendsEarlyAndStaysWithinTheSlots) {
   const auto options = For(server.url(), 2);
   CompletionClient client(options);
   auto requests = Requests(options, 20);
-  for (std::size_t i = 0; i < requests.size(); ++i) requests[i].send_offset_ns = static_cast<MonoNs>(i) * 3'000'000;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    requests[i].send_offset_ns = static_cast<MonoNs>(i) * 3'000'000;
   const auto run = RunAll(client, requests);
   EXPECT_LE(run.self.max_in_flight, 2);
   EXPECT_EQ(run.self.pool_wait_ms.size(), 20u);
@@ -473,7 +485,8 @@ TEST(CompletionClient, AnExceptionOfTheCallerEndsTheRun) {
   const auto options = For(server.url(), 2);
   CompletionClient client(options);
   const auto requests = Requests(options, 100'000);
-  EXPECT_THROW(client.Run(requests, [](FinishedExchange&&) { throw DataError("disk full"); }), DataError);
+  EXPECT_THROW(client.Run(requests, [](FinishedExchange&&) { throw DataError("disk full"); }),
+               DataError);
 }
 
 TEST(CompletionClient, TooFewDescriptorsIsOneClearError) {

@@ -46,33 +46,46 @@ void Fail(CompletionResult& result, Outcome outcome, std::string error) {
 
 std::string_view DefaultText(TransportEnd end) {
   switch (end) {
-    case TransportEnd::kComplete: return "the answer is complete";
-    case TransportEnd::kClosed: return "the server closed the connection";
-    case TransportEnd::kConnectFailed: return "no connection";
-    case TransportEnd::kTotalTimeout: return "no complete answer in time";
-    case TransportEnd::kStallTimeout: return "the answer stood still";
-    case TransportEnd::kCancelled: return "the run stopped before the answer was complete";
-    case TransportEnd::kNotHttp: return "the answer is not HTTP";
+    case TransportEnd::kComplete:
+      return "the answer is complete";
+    case TransportEnd::kClosed:
+      return "the server closed the connection";
+    case TransportEnd::kConnectFailed:
+      return "no connection";
+    case TransportEnd::kTotalTimeout:
+      return "no complete answer in time";
+    case TransportEnd::kStallTimeout:
+      return "the answer stood still";
+    case TransportEnd::kCancelled:
+      return "the run stopped before the answer was complete";
+    case TransportEnd::kNotHttp:
+      return "the answer is not HTTP";
   }
   return "";
 }
 
 /// The verdict that the transport alone gives to an answer that is not complete.
-void FailByTransport(CompletionResult& result, const RawExchange& exchange, std::string_view missing) {
-  const std::string why =
-      exchange.transport_error.empty() ? std::string(DefaultText(exchange.end)) : exchange.transport_error;
+void FailByTransport(CompletionResult& result, const RawExchange& exchange,
+                     std::string_view missing) {
+  const std::string why = exchange.transport_error.empty() ? std::string(DefaultText(exchange.end))
+                                                           : exchange.transport_error;
   switch (exchange.end) {
     case TransportEnd::kTotalTimeout:
-    case TransportEnd::kStallTimeout: return Fail(result, Outcome::kTimeout, why);
-    case TransportEnd::kCancelled: return Fail(result, Outcome::kCancelled, why);
-    case TransportEnd::kNotHttp: return Fail(result, Outcome::kStreamError, why);
-    case TransportEnd::kConnectFailed: return Fail(result, Outcome::kConnectError, why);
+    case TransportEnd::kStallTimeout:
+      return Fail(result, Outcome::kTimeout, why);
+    case TransportEnd::kCancelled:
+      return Fail(result, Outcome::kCancelled, why);
+    case TransportEnd::kNotHttp:
+      return Fail(result, Outcome::kStreamError, why);
+    case TransportEnd::kConnectFailed:
+      return Fail(result, Outcome::kConnectError, why);
     case TransportEnd::kClosed:
       if (exchange.reads.empty()) {
         return Fail(result, Outcome::kConnectError, why + " before the first byte of the answer");
       }
       break;
-    case TransportEnd::kComplete: break;
+    case TransportEnd::kComplete:
+      break;
   }
   Fail(result, Outcome::kIncomplete, fmt::format("the answer ended without {}", missing));
 }
@@ -98,7 +111,8 @@ class StreamAnalysis {
       }
     }
     if (splitter_.dropped_type() == "error" && result_.stream_error.empty()) {
-      result_.stream_error = splitter_.last_comment().empty() ? "event: error without data" : splitter_.last_comment();
+      result_.stream_error =
+          splitter_.last_comment().empty() ? "event: error without data" : splitter_.last_comment();
     }
     Conclude();
   }
@@ -117,11 +131,14 @@ class StreamAnalysis {
       return;
     }
     const auto payload = parser_.Parse(data);
-    if (event.type == "error") return NoteError(payload && payload->error ? *payload->error : std::string(data));
-    // Other named events are annotations (facts of the frontend): they need not be completion chunks.
+    if (event.type == "error")
+      return NoteError(payload && payload->error ? *payload->error : std::string(data));
+    // Other named events are annotations (facts of the frontend): they need not be completion
+    // chunks.
     if (event.type != "message") return;
     if (!payload) {
-      if (bad_event_.empty()) bad_event_ = fmt::format("an event is not a JSON object: {}", data.substr(0, 80));
+      if (bad_event_.empty())
+        bad_event_ = fmt::format("an event is not a JSON object: {}", data.substr(0, 80));
       return;
     }
     if (first) result_.first_event_type = std::string(payload->type);
@@ -131,7 +148,8 @@ class StreamAnalysis {
       result_.usage = payload->usage;
       result_.stamps.usage = read_->at;
     }
-    if (!payload->finish_reason.empty()) result_.finish_reason = std::string(payload->finish_reason);
+    if (!payload->finish_reason.empty())
+      result_.finish_reason = std::string(payload->finish_reason);
     if (!payload->text.empty()) {
       result_.text += payload->text;
       if (!result_.stamps.first_text) result_.stamps.first_text = read_->at;
@@ -141,15 +159,19 @@ class StreamAnalysis {
   }
 
   void NoteError(const std::string& message) {
-    if (result_.stream_error.empty()) result_.stream_error = message.empty() ? "error without a message" : message;
+    if (result_.stream_error.empty())
+      result_.stream_error = message.empty() ? "error without a message" : message;
   }
 
   void Conclude() {
-    if (!result_.stream_error.empty()) return Fail(result_, Outcome::kStreamError, result_.stream_error);
+    if (!result_.stream_error.empty())
+      return Fail(result_, Outcome::kStreamError, result_.stream_error);
     if (!bad_event_.empty()) return Fail(result_, Outcome::kStreamError, bad_event_);
     if (!result_.stamps.done) return FailByTransport(result_, exchange_, "[DONE]");
-    if (result_.text.empty()) return Fail(result_, Outcome::kEmptyOutput, "the answer finished without any text");
-    if (result_.finish_reason.empty()) return FailByTransport(result_, exchange_, "a finish_reason");
+    if (result_.text.empty())
+      return Fail(result_, Outcome::kEmptyOutput, "the answer finished without any text");
+    if (result_.finish_reason.empty())
+      return FailByTransport(result_, exchange_, "a finish_reason");
     result_.outcome = Outcome::kOk;
   }
 
@@ -169,7 +191,8 @@ void AnalyseUnary(const RawExchange& exchange, CompletionParser& parser, Complet
       break;
     }
   }
-  if (exchange.end != TransportEnd::kComplete) return FailByTransport(result, exchange, "the end of its body");
+  if (exchange.end != TransportEnd::kComplete)
+    return FailByTransport(result, exchange, "the end of its body");
   if (!exchange.reads.empty()) result.stamps.done = exchange.reads.back().at;
   const auto payload = parser.Parse(exchange.body);
   if (!payload) {
@@ -181,13 +204,15 @@ void AnalyseUnary(const RawExchange& exchange, CompletionParser& parser, Complet
     result.stream_error = *payload->error;
     return Fail(result, Outcome::kStreamError, *payload->error);
   }
-  if (exchange.stream) return Fail(result, Outcome::kStreamError, "asked for a stream and got one JSON body");
+  if (exchange.stream)
+    return Fail(result, Outcome::kStreamError, "asked for a stream and got one JSON body");
   result.text = std::string(payload->text);
   result.finish_reason = std::string(payload->finish_reason);
   result.response_id = std::string(payload->id);
   result.usage = payload->usage;
   if (payload->usage) result.stamps.usage = result.stamps.done;
-  if (result.text.empty()) return Fail(result, Outcome::kEmptyOutput, "the answer finished without any text");
+  if (result.text.empty())
+    return Fail(result, Outcome::kEmptyOutput, "the answer finished without any text");
   result.stamps.last_text = result.stamps.done;
   if (result.finish_reason.empty()) return FailByTransport(result, exchange, "a finish_reason");
   result.outcome = Outcome::kOk;
@@ -225,7 +250,8 @@ CompletionResult AnalyseExchange(const RawExchange& exchange, CompletionParser& 
          fmt::format("HTTP {}: {}", exchange.status, ErrorMessageOf(exchange.body, parser)));
   } else {
     const std::string_view type = FindHeader(exchange.headers, "Content-Type");
-    const bool is_json = EqualsIgnoreCase(TrimBlanks(type.substr(0, type.find(';'))), "application/json");
+    const bool is_json =
+        EqualsIgnoreCase(TrimBlanks(type.substr(0, type.find(';'))), "application/json");
     if (exchange.stream && !is_json) {
       StreamAnalysis(exchange, parser, result).Run();
     } else {

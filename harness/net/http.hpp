@@ -14,12 +14,12 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 std::string_view FindHeader(const HttpHeaders& headers, std::string_view name);
 /// ASCII case-insensitive equality, as header names and tokens are compared.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
-/// "Not Found" for 404; 529 is "Overloaded" and 499 "Client Closed Request" as the Dynamo frontend says them;
-/// "Unknown" for a status without a phrase.
+/// "Not Found" for 404; 529 is "Overloaded" and 499 "Client Closed Request" as the Dynamo frontend
+/// says them; "Unknown" for a status without a phrase.
 std::string_view ReasonPhrase(int status);
 
-/// An absolute http URL. Hosts are `localhost` or a dotted IPv4 address: this suite measures on the machine it runs on
-/// and never resolves names.
+/// An absolute http URL. Hosts are `localhost` or a dotted IPv4 address: this suite measures on the
+/// machine it runs on and never resolves names.
 struct Url {
   std::string host = "127.0.0.1";  // dotted; localhost became 127.0.0.1
   std::uint16_t port = 80;

@@ -31,11 +31,14 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = 64 << 10;
 constexpr std::size_t kMaxBodyBytes = 256u << 20;
 
-tcp::endpoint EndpointOf(const Url& url) { return {asio::ip::make_address_v4(url.host), url.port}; }
+tcp::endpoint EndpointOf(const Url& url) {
+  return {asio::ip::make_address_v4(url.host), url.port};
+}
 
-std::string RequestText(std::string_view method, const Url& url, std::string_view body, const HttpHeaders& headers) {
-  std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", method, url.target,
-                                 url.Authority());
+std::string RequestText(std::string_view method, const Url& url, std::string_view body,
+                        const HttpHeaders& headers) {
+  std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", method,
+                                 url.target, url.Authority());
   for (const auto& [name, value] : headers) text += fmt::format("{}: {}\r\n", name, value);
   if (method != "GET") {
     if (FindHeader(headers, "Content-Type").empty()) text += "Content-Type: application/json\r\n";
@@ -49,7 +52,8 @@ std::string RequestText(std::string_view method, const Url& url, std::string_vie
 template <class Fields>
 HttpHeaders HeadersOf(const Fields& fields) {
   HttpHeaders headers;
-  for (const auto& field : fields) headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+  for (const auto& field : fields)
+    headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   return headers;
 }
 
@@ -58,8 +62,8 @@ bool IsHttpError(const error_code& error) {
          error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
-HttpResponse Call(std::string_view method, const Url& url, std::string_view body, std::chrono::milliseconds timeout,
-                  const HttpHeaders& headers) {
+HttpResponse Call(std::string_view method, const Url& url, std::string_view body,
+                  std::chrono::milliseconds timeout, const HttpHeaders& headers) {
   asio::io_context io(1);
   beast::tcp_stream stream(io);
   stream.expires_after(timeout);
@@ -77,7 +81,8 @@ HttpResponse Call(std::string_view method, const Url& url, std::string_view body
         failure = write_error;
         return;
       }
-      http::async_read(stream, buffer, parser, [&](error_code read_error, std::size_t) { failure = read_error; });
+      http::async_read(stream, buffer, parser,
+                       [&](error_code read_error, std::size_t) { failure = read_error; });
     });
   });
   io.run();
@@ -89,16 +94,20 @@ HttpResponse Call(std::string_view method, const Url& url, std::string_view body
   if (failure == beast::error::timeout) {
     throw IoError(fmt::format("{} had no complete answer after {} ms", what, timeout.count()));
   }
-  if (IsHttpError(failure)) throw ProtocolError(fmt::format("{} was not answered in HTTP: {}", what, failure.message()));
+  if (IsHttpError(failure))
+    throw ProtocolError(fmt::format("{} was not answered in HTTP: {}", what, failure.message()));
   throw IoError(fmt::format("{} failed: {}; is the server up?", what, failure.message()));
 }
 
 /// One streaming POST. Lives on the thread of its client; PostCancel() alone comes from elsewhere.
 class StreamExchange : public std::enable_shared_from_this<StreamExchange> {
  public:
-  StreamExchange(asio::io_context& io, const Url& url, std::string request, HttpStreamCallbacks callbacks,
-                 std::chrono::milliseconds idle_timeout)
-      : stream_(io), url_(url), request_(std::move(request)), callbacks_(std::move(callbacks)),
+  StreamExchange(asio::io_context& io, const Url& url, std::string request,
+                 HttpStreamCallbacks callbacks, std::chrono::milliseconds idle_timeout)
+      : stream_(io),
+        url_(url),
+        request_(std::move(request)),
+        callbacks_(std::move(callbacks)),
         idle_timeout_(idle_timeout) {
     parser_.header_limit(kMaxHeaderBytes);
     parser_.body_limit(boost::none);
@@ -131,12 +140,15 @@ class StreamExchange : public std::enable_shared_from_this<StreamExchange> {
   }
 
   void Send() {
-    asio::async_write(stream_, asio::buffer(request_), [self = shared_from_this()](error_code error, std::size_t) {
-      if (error == beast::error::timeout) return self->End(error);
-      self->ArmTimeout();
-      http::async_read_header(self->stream_, self->buffer_, self->parser_,
-                              [self](error_code read_error, std::size_t) { self->OnHead(read_error); });
-    });
+    asio::async_write(stream_, asio::buffer(request_),
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (error == beast::error::timeout) return self->End(error);
+                        self->ArmTimeout();
+                        http::async_read_header(self->stream_, self->buffer_, self->parser_,
+                                                [self](error_code read_error, std::size_t) {
+                                                  self->OnHead(read_error);
+                                                });
+                      });
   }
 
   void OnHead(error_code error) {
@@ -144,7 +156,8 @@ class StreamExchange : public std::enable_shared_from_this<StreamExchange> {
     if (error) return End(error);
     const auto& head = parser_.get();
     const bool going_on = Guarded([&] {
-      if (callbacks_.on_headers) callbacks_.on_headers(static_cast<int>(head.result_int()), HeadersOf(head));
+      if (callbacks_.on_headers)
+        callbacks_.on_headers(static_cast<int>(head.result_int()), HeadersOf(head));
     });
     if (going_on) Read();
   }
@@ -154,9 +167,9 @@ class StreamExchange : public std::enable_shared_from_this<StreamExchange> {
     ArmTimeout();
     parser_.get().body().data = chunk_.data();
     parser_.get().body().size = chunk_.size();
-    http::async_read_some(stream_, buffer_, parser_, [self = shared_from_this()](error_code error, std::size_t) {
-      self->OnData(error);
-    });
+    http::async_read_some(
+        stream_, buffer_, parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnData(error); });
   }
 
   void OnData(error_code error) {
@@ -183,9 +196,10 @@ class StreamExchange : public std::enable_shared_from_this<StreamExchange> {
   }
 
   void End(error_code error) {
-    EndWith(error == beast::error::timeout
-                ? fmt::format("POST {} sent nothing for {} ms", url_.ToString(), idle_timeout_.count())
-                : fmt::format("POST {} failed: {}", url_.ToString(), error.message()));
+    EndWith(
+        error == beast::error::timeout
+            ? fmt::format("POST {} sent nothing for {} ms", url_.ToString(), idle_timeout_.count())
+            : fmt::format("POST {} failed: {}", url_.ToString(), error.message()));
   }
 
   void EndWith(const std::string& error) {
@@ -232,7 +246,8 @@ class StreamHandle : public HttpStream {
 
 }  // namespace
 
-HttpResponse HttpGet(const Url& url, std::chrono::milliseconds timeout, const HttpHeaders& headers) {
+HttpResponse HttpGet(const Url& url, std::chrono::milliseconds timeout,
+                     const HttpHeaders& headers) {
   return Call("GET", url, {}, timeout, headers);
 }
 
@@ -255,9 +270,10 @@ class HttpStreamClient::Impl {
   }
 
   std::shared_ptr<HttpStream> Post(const Url& url, std::string body, const HttpHeaders& headers,
-                                   HttpStreamCallbacks callbacks, std::chrono::milliseconds idle_timeout) {
-    auto stream = std::make_shared<StreamExchange>(io_, url, RequestText("POST", url, body, headers),
-                                                   std::move(callbacks), idle_timeout);
+                                   HttpStreamCallbacks callbacks,
+                                   std::chrono::milliseconds idle_timeout) {
+    auto stream = std::make_shared<StreamExchange>(
+        io_, url, RequestText("POST", url, body, headers), std::move(callbacks), idle_timeout);
     asio::post(io_, [this, stream] {
       live_.insert(stream);
       stream->on_ended([this, weak = std::weak_ptr(stream)] { live_.erase(weak.lock()); });
@@ -276,7 +292,8 @@ class HttpStreamClient::Impl {
 HttpStreamClient::HttpStreamClient() : impl_(std::make_unique<Impl>()) {}
 HttpStreamClient::~HttpStreamClient() = default;
 
-std::shared_ptr<HttpStream> HttpStreamClient::Post(const Url& url, std::string body, const HttpHeaders& headers,
+std::shared_ptr<HttpStream> HttpStreamClient::Post(const Url& url, std::string body,
+                                                   const HttpHeaders& headers,
                                                    HttpStreamCallbacks callbacks,
                                                    std::chrono::milliseconds idle_timeout) {
   return impl_->Post(url, std::move(body), headers, std::move(callbacks), idle_timeout);

@@ -32,29 +32,31 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 << 10;
-/// Room for the bytes that a client sends while its answer is on the way: enough to notice that it hung up.
+/// Room for the bytes that a client sends while its answer is on the way: enough to notice that it
+/// hung up.
 constexpr std::size_t kWatchBytes = 16 << 10;
 
 class Connection;
 
 }  // namespace
 
-/// What a Responder and its connection share. It keeps the connection alive until the answer is complete, the client is
-/// gone or the server stops; then it lets go under the mutex, so a Responder may outlive both.
+/// What a Responder and its connection share. It keeps the connection alive until the answer is
+/// complete, the client is gone or the server stops; then it lets go under the mutex, so a
+/// Responder may outlive both.
 class Responder::Channel {
  public:
   std::mutex mutex;
   std::shared_ptr<Connection> connection;
-  std::string pending;        // framed bytes not yet taken by the connection
+  std::string pending;  // framed bytes not yet taken by the connection
   bool flush_posted = false;
   bool head_sent = false;
   bool streaming = false;
-  bool ended = false;         // the answer is complete
+  bool ended = false;  // the answer is complete
   bool aborted = false;
   bool gone = false;
   bool keep_alive = true;
-  bool head_only = false;     // HEAD: no body bytes
-  bool http10 = false;        // no chunked coding: the body ends with the connection
+  bool head_only = false;  // HEAD: no body bytes
+  bool http10 = false;     // no chunked coding: the body ends with the connection
   std::size_t max_unsent = 0;
   std::function<void()> on_gone;
 
@@ -67,7 +69,8 @@ class Responder::Channel {
 
 namespace {
 
-std::string HeadText(Responder::Channel& channel, int status, std::string_view content_type, const HttpHeaders& headers) {
+std::string HeadText(Responder::Channel& channel, int status, std::string_view content_type,
+                     const HttpHeaders& headers) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, ReasonPhrase(status));
   if (!content_type.empty()) head += fmt::format("Content-Type: {}\r\n", content_type);
   for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
@@ -75,11 +78,12 @@ std::string HeadText(Responder::Channel& channel, int status, std::string_view c
   return head;
 }
 
-/// One client connection: reads a request, hands it on, then watches for the client to hang up while the answer is
-/// written. All members run on the strand unless said otherwise.
+/// One client connection: reads a request, hands it on, then watches for the client to hang up
+/// while the answer is written. All members run on the strand unless said otherwise.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, const HttpServer::Options& options, const HttpServer::Handler& handler)
+  Connection(tcp::socket socket, const HttpServer::Options& options,
+             const HttpServer::Handler& handler)
       : socket_(std::move(socket)), options_(options), handler_(handler) {}
 
   void Start() {
@@ -103,8 +107,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(options_.max_body_bytes);
-    http::async_read_header(socket_, buffer_, *parser_,
-                            [self = shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
+    http::async_read_header(
+        socket_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnHead(error); });
   }
 
   void OnHead(error_code error) {
@@ -121,10 +126,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void ReadBody() {
-    http::async_read(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
-      if (error) return self->Refuse(error);
-      self->OnRequest();
-    });
+    http::async_read(socket_, buffer_, *parser_,
+                     [self = shared_from_this()](error_code error, std::size_t) {
+                       if (error) return self->Refuse(error);
+                       self->OnRequest();
+                     });
   }
 
   /// Answers what is not a request that the handler should see; a vanished client needs no answer.
@@ -138,8 +144,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (error == http::error::header_limit || error == http::error::buffer_overflow) status = 431;
     auto channel = NewChannel(false);
     Responder(channel).SendFull(status, "application/json",
-                                fmt::format(R"({{"message":"{}","type":"{}","code":{}}})", error.message(),
-                                            ReasonPhrase(status), status));
+                                fmt::format(R"({{"message":"{}","type":"{}","code":{}}})",
+                                            error.message(), ReasonPhrase(status), status));
   }
 
   std::shared_ptr<Responder::Channel> NewChannel(bool keep_alive) {
@@ -168,17 +174,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
       handler_(request, responder);
     } catch (const std::exception&) {
       // Internals stay inside; a stream that was open is cut by the Responder's end.
-      responder->SendFull(500, "application/json",
-                          R"({"message":"Internal server error","type":"Internal Server Error","code":500})");
+      responder->SendFull(
+          500, "application/json",
+          R"({"message":"Internal server error","type":"Internal Server Error","code":500})");
     }
   }
 
-  /// A read that is always pending while an answer is on the way: its end of file is how a hung-up client shows. Bytes
-  /// of a pipelined request stay in buffer_ for the next ReadHead; then the hang-up shows at a failing write.
+  /// A read that is always pending while an answer is on the way: its end of file is how a hung-up
+  /// client shows. Bytes of a pipelined request stay in buffer_ for the next ReadHead; then the
+  /// hang-up shows at a failing write.
   void Watch() {
     watching_ = true;
-    socket_.async_read_some(buffer_.prepare(kWatchBytes),
-                            [self = shared_from_this()](error_code error, std::size_t n) { self->OnWatch(error, n); });
+    socket_.async_read_some(
+        buffer_.prepare(kWatchBytes),
+        [self = shared_from_this()](error_code error, std::size_t n) { self->OnWatch(error, n); });
   }
 
   void OnWatch(error_code error, std::size_t n) {
@@ -206,11 +215,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     if (!sending_.empty()) {
       writing_ = true;
-      asio::async_write(socket_, asio::buffer(sending_), [self = shared_from_this()](error_code error, std::size_t) {
-        self->writing_ = false;
-        if (error) return self->Close();
-        self->Flush();
-      });
+      asio::async_write(socket_, asio::buffer(sending_),
+                        [self = shared_from_this()](error_code error, std::size_t) {
+                          self->writing_ = false;
+                          if (error) return self->Close();
+                          self->Flush();
+                        });
     } else if (aborted) {
       Reset();
     } else if (ended) {
@@ -285,7 +295,9 @@ void Responder::Channel::ClientIsGone() {
   if (callback) callback();
 }
 
-std::string_view HttpRequest::path() const { return std::string_view(target).substr(0, target.find('?')); }
+std::string_view HttpRequest::path() const {
+  return std::string_view(target).substr(0, target.find('?'));
+}
 
 Responder::Responder(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
 
@@ -297,13 +309,15 @@ Responder::~Responder() {
     open = channel_->streaming && !channel_->ended;
   }
   if (unanswered) {
-    SendFull(500, "application/json", R"({"message":"No answer","type":"Internal Server Error","code":500})");
+    SendFull(500, "application/json",
+             R"({"message":"No answer","type":"Internal Server Error","code":500})");
   } else if (open) {
     Abort();
   }
 }
 
-void Responder::SendFull(int status, std::string_view content_type, std::string_view body, const HttpHeaders& headers) {
+void Responder::SendFull(int status, std::string_view content_type, std::string_view body,
+                         const HttpHeaders& headers) {
   std::lock_guard lock(channel_->mutex);
   if (!channel_->Writable() || channel_->head_sent) return;
   channel_->head_sent = true;
@@ -378,7 +392,8 @@ class HttpServer::Impl {
   Impl(const Options& options, Handler handler)
       : options_(options), handler_(std::move(handler)), acceptor_(io_), retry_(io_) {
     error_code error;
-    const auto address = asio::ip::make_address_v4(options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
+    const auto address = asio::ip::make_address_v4(
+        options_.host == "localhost" ? "127.0.0.1" : options_.host, error);
     const std::string place = fmt::format("{}:{}", options_.host, options_.port);
     if (error) throw IoError(fmt::format("cannot listen on {}: not a dotted address", place));
     const tcp::endpoint endpoint(address, options_.port);
@@ -404,8 +419,8 @@ class HttpServer::Impl {
     threads_.clear();
     error_code ignored;
     acceptor_.close(ignored);
-    // No thread of ours runs any more. Responders held elsewhere learn here that nobody listens; the connections
-    // themselves die with the handlers that io_ still holds.
+    // No thread of ours runs any more. Responders held elsewhere learn here that nobody listens;
+    // the connections themselves die with the handlers that io_ still holds.
     for (const auto& weak : connections_) {
       if (auto connection = weak.lock()) connection->Detach();
     }
@@ -426,7 +441,8 @@ class HttpServer::Impl {
         return;
       }
       auto connection = std::make_shared<Connection>(std::move(socket), options_, handler_);
-      // Only the accepting handler touches the set, one at a time; dead entries go when it has doubled.
+      // Only the accepting handler touches the set, one at a time; dead entries go when it has
+      // doubled.
       if (connections_.size() >= sweep_at_) {
         std::erase_if(connections_, [](const auto& weak) { return weak.expired(); });
         sweep_at_ = std::max<std::size_t>(64, 2 * connections_.size());
@@ -452,8 +468,14 @@ class HttpServer::Impl {
 HttpServer::HttpServer(const Options& options, Handler handler)
     : impl_(std::make_unique<Impl>(options, std::move(handler))) {}
 HttpServer::~HttpServer() = default;
-std::uint16_t HttpServer::port() const { return impl_->port(); }
-std::string HttpServer::url() const { return fmt::format("http://{}:{}", impl_->options().host, impl_->port()); }
-void HttpServer::Stop() { impl_->Stop(); }
+std::uint16_t HttpServer::port() const {
+  return impl_->port();
+}
+std::string HttpServer::url() const {
+  return fmt::format("http://{}:{}", impl_->options().host, impl_->port());
+}
+void HttpServer::Stop() {
+  impl_->Stop();
+}
 
 }  // namespace kvtier

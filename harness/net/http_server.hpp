@@ -19,9 +19,10 @@ struct HttpRequest {
   std::string_view path() const;
 };
 
-/// The answer to one request. Every member may be called from any thread at any time, also after the client or the
-/// server are gone: it then does nothing. Bytes given to one Responder leave in the order of the calls. Destroying it
-/// without an answer sends a 500; destroying it inside an open stream cuts the stream.
+/// The answer to one request. Every member may be called from any thread at any time, also after
+/// the client or the server are gone: it then does nothing. Bytes given to one Responder leave in
+/// the order of the calls. Destroying it without an answer sends a 500; destroying it inside an
+/// open stream cuts the stream.
 class Responder {
  public:
   class Channel;  // shared with the connection
@@ -31,7 +32,8 @@ class Responder {
   Responder& operator=(const Responder&) = delete;
 
   /// One complete answer with Content-Length. An empty content_type sends no Content-Type.
-  void SendFull(int status, std::string_view content_type, std::string_view body, const HttpHeaders& headers = {});
+  void SendFull(int status, std::string_view content_type, std::string_view body,
+                const HttpHeaders& headers = {});
   /// Begins a chunked answer; the head leaves at once.
   void StartStream(int status, std::string_view content_type, const HttpHeaders& headers = {});
   /// One chunk; empty input writes nothing. Chunks that wait for the socket are sent together.
@@ -40,8 +42,9 @@ class Responder {
   void End();
   /// Closes the connection hard (RST) after what was already sent: the client sees a cut answer.
   void Abort();
-  /// `callback` runs once, on a server thread, when the client closes before the answer is complete, or when the server
-  /// stops; at once, on the calling thread, when that has happened already. One callback a Responder.
+  /// `callback` runs once, on a server thread, when the client closes before the answer is
+  /// complete, or when the server stops; at once, on the calling thread, when that has happened
+  /// already. One callback a Responder.
   void OnClientGone(std::function<void()> callback);
   bool ClientGone() const;
 
@@ -49,9 +52,10 @@ class Responder {
   std::shared_ptr<Channel> channel_;
 };
 
-/// A small asynchronous HTTP/1.1 server: keep-alive, pipelining, chunked streams, hundreds of concurrent answers on few
-/// threads. Bodies are read whole before the handler runs. Answers by itself: 400 for what is not HTTP, 413 over
-/// max_body_bytes, 431 over 64 KiB of header, 500 when the handler throws.
+/// A small asynchronous HTTP/1.1 server: keep-alive, pipelining, chunked streams, hundreds of
+/// concurrent answers on few threads. Bodies are read whole before the handler runs. Answers by
+/// itself: 400 for what is not HTTP, 413 over max_body_bytes, 431 over 64 KiB of header, 500 when
+/// the handler throws.
 class HttpServer {
  public:
   struct Options {
@@ -62,7 +66,8 @@ class HttpServer {
     /// A stream whose client does not read is cut when this much waits for it.
     std::size_t max_unsent_bytes = 64u << 20;
   };
-  /// Runs on a server thread and must not block; the Responder may be kept and answered later from anywhere.
+  /// Runs on a server thread and must not block; the Responder may be kept and answered later from
+  /// anywhere.
   using Handler = std::function<void(const HttpRequest&, std::shared_ptr<Responder>)>;
 
   /// Listens and serves from here on. Throws IoError naming host and port.
@@ -75,8 +80,8 @@ class HttpServer {
   std::uint16_t port() const;
   /// http://host:port
   std::string url() const;
-  /// Closes every connection, joins the threads, tells the waiting OnClientGone callbacks. Idempotent; not to be called
-  /// from a handler.
+  /// Closes every connection, joins the threads, tells the waiting OnClientGone callbacks.
+  /// Idempotent; not to be called from a handler.
   void Stop();
 
  private:

@@ -1,8 +1,3 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <sys/socket.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -11,6 +6,10 @@
 #include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
 #include "harness/core/error.hpp"
 #include "harness/net/http_client.hpp"
 #include "harness/net/http_server.hpp"
@@ -18,14 +17,18 @@
 namespace kvtier {
 namespace {
 
+using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-using std::chrono::milliseconds;
 
 constexpr milliseconds kPatience{20'000};  // nothing waits this long unless it hangs
 
-HttpServer::Options Quick() { return {}; }
-Url At(const HttpServer& server, std::string_view target) { return Url::Parse(server.url() + std::string(target)); }
+HttpServer::Options Quick() {
+  return {};
+}
+Url At(const HttpServer& server, std::string_view target) {
+  return Url::Parse(server.url() + std::string(target));
+}
 
 /// What a streaming POST reported, with a way to wait for its end.
 struct Told {
@@ -35,10 +38,11 @@ struct Told {
   std::string data;
   HttpStreamCallbacks Callbacks() {
     return {.on_headers = [this](int s, const HttpHeaders&) { status.set_value(s); },
-            .on_data = [this](std::string_view bytes) {
-              const std::lock_guard lock(mutex);
-              data += bytes;
-            },
+            .on_data =
+                [this](std::string_view bytes) {
+                  const std::lock_guard lock(mutex);
+                  data += bytes;
+                },
             .on_end = [this](const std::string& error) { end.set_value(error); }};
   }
   std::string WaitEnd() {
@@ -84,15 +88,17 @@ TEST(HttpServer, RefusesByItself) {
   const auto thrown = HttpGet(At(server, "/throw"), kPatience);
   EXPECT_EQ(thrown.status, 500);
   EXPECT_THAT(thrown.body, ::testing::Not(HasSubstr("inside")));
-  EXPECT_EQ(HttpGet(At(server, "/dropped"), kPatience).status, 500);  // the Responder was let go unanswered
+  EXPECT_EQ(HttpGet(At(server, "/dropped"), kPatience).status,
+            500);  // the Responder was let go unanswered
 }
 
 TEST(HttpServer, TakenPortIsAnErrorThatNamesIt) {
   HttpServer server(Quick(), [](const HttpRequest&, std::shared_ptr<Responder>) {});
   HttpServer::Options same;
   same.port = server.port();
-  EXPECT_THAT([&] { HttpServer second(same, [](const HttpRequest&, std::shared_ptr<Responder>) {}); },
-              ThrowsMessage<IoError>(HasSubstr(std::to_string(server.port()))));
+  EXPECT_THAT(
+      [&] { HttpServer second(same, [](const HttpRequest&, std::shared_ptr<Responder>) {}); },
+      ThrowsMessage<IoError>(HasSubstr(std::to_string(server.port()))));
 }
 
 TEST(HttpClient, NamesTheUrlThatFailed) {
@@ -102,7 +108,8 @@ TEST(HttpClient, NamesTheUrlThatFailed) {
     port = server.port();
   }
   const Url gone = Url::Parse("http://127.0.0.1:" + std::to_string(port) + "/health");
-  EXPECT_THAT([&] { HttpGet(gone, kPatience); }, ThrowsMessage<IoError>(HasSubstr(gone.ToString())));
+  EXPECT_THAT([&] { HttpGet(gone, kPatience); },
+              ThrowsMessage<IoError>(HasSubstr(gone.ToString())));
 
   std::shared_ptr<Responder> kept;
   std::mutex mutex;
@@ -110,7 +117,8 @@ TEST(HttpClient, NamesTheUrlThatFailed) {
     const std::lock_guard lock(mutex);
     kept = std::move(responder);
   });
-  EXPECT_THAT([&] { HttpGet(At(silent, "/never"), milliseconds(50)); }, ThrowsMessage<IoError>(HasSubstr("50 ms")));
+  EXPECT_THAT([&] { HttpGet(At(silent, "/never"), milliseconds(50)); },
+              ThrowsMessage<IoError>(HasSubstr("50 ms")));
 }
 
 TEST(HttpServer, StreamsFromAnotherThreadAndRelays) {

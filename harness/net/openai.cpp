@@ -1,8 +1,8 @@
 #include "harness/net/openai.hpp"
 
-#include <fmt/format.h>
 #include <simdjson.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/core/error.hpp"
@@ -41,7 +41,8 @@ std::optional<TokenUsage> UsageOf(const dom::object& payload) {
 /// The message of {"error": ...} in its shapes; empty optional when there is no error there.
 std::optional<std::string> ErrorIn(const dom::object& object) {
   dom::element error;
-  if (object.at_key("error").get(error) != simdjson::SUCCESS || error.is_null()) return std::nullopt;
+  if (object.at_key("error").get(error) != simdjson::SUCCESS || error.is_null())
+    return std::nullopt;
   std::string_view text;
   if (error.get(text) == simdjson::SUCCESS) return std::string(text);
   dom::object details;
@@ -87,7 +88,8 @@ std::optional<CompletionPayload> CompletionParser::Parse(std::string_view json) 
   padded.assign(json);
   padded.append(simdjson::SIMDJSON_PADDING, '\0');
   dom::object object;
-  if (state_->parser.parse(padded.data(), json.size(), false).get(object) != simdjson::SUCCESS) return std::nullopt;
+  if (state_->parser.parse(padded.data(), json.size(), false).get(object) != simdjson::SUCCESS)
+    return std::nullopt;
 
   CompletionPayload payload;
   payload.id = StringAt(object, "id");
@@ -96,11 +98,13 @@ std::optional<CompletionPayload> CompletionParser::Parse(std::string_view json) 
   dom::array choices;
   const bool has_choices = object.at_key("choices").get(choices) == simdjson::SUCCESS;
   dom::object first;
-  if (has_choices && choices.size() > 0 && choices.at(0).get(first) == simdjson::SUCCESS) ReadChoice(first, payload);
+  if (has_choices && choices.size() > 0 && choices.at(0).get(first) == simdjson::SUCCESS)
+    ReadChoice(first, payload);
   if (auto error = ErrorIn(object)) {
     payload.error = std::move(error);
   } else if (!has_choices && !StringAt(object, "message").empty() &&
-             (object.at_key("code").error() == simdjson::SUCCESS || object.at_key("type").error() == simdjson::SUCCESS)) {
+             (object.at_key("code").error() == simdjson::SUCCESS ||
+              object.at_key("type").error() == simdjson::SUCCESS)) {
     payload.error = std::string(StringAt(object, "message"));
   }
   if (payload.error) payload.type = "error";
@@ -114,8 +118,8 @@ std::string ErrorMessageOf(std::string_view body, CompletionParser& parser) {
 }
 
 std::string BuildCompletionBody(std::string_view model, std::string_view prompt,
-                                std::span<const std::uint32_t> token_ids, const GenerationParams& params,
-                                const RequestExtras& extras) {
+                                std::span<const std::uint32_t> token_ids,
+                                const GenerationParams& params, const RequestExtras& extras) {
   nlohmann::ordered_json body;
   body["model"] = model;
   if (token_ids.empty()) {
@@ -134,7 +138,8 @@ std::string BuildCompletionBody(std::string_view model, std::string_view prompt,
   try {
     return body.dump();
   } catch (const nlohmann::json::type_error&) {
-    throw DataError(fmt::format("a prompt of {} bytes is not UTF-8 and cannot be sent as JSON", prompt.size()));
+    throw DataError(
+        fmt::format("a prompt of {} bytes is not UTF-8 and cannot be sent as JSON", prompt.size()));
   }
 }
 

@@ -6,7 +6,8 @@
 #include "harness/net/exchange.hpp"
 #include "harness/net/openai.hpp"
 
-/// Any bytes as payload, as unary body and as stream: no crash, and an answer is ok only with text and a finish_reason.
+/// Any bytes as payload, as unary body and as stream: no crash, and an answer is ok only with text
+/// and a finish_reason.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static kvtier::CompletionParser parser;
   kvtier::RawExchange exchange;

@@ -20,8 +20,8 @@ std::string Read(std::string_view bytes, std::size_t step) {
   }
   reader.Finish();
   if (reader.state() == kvtier::ResponseReader::State::kBroken) return "broken";
-  return std::to_string(reader.status()) + "/" + std::to_string(static_cast<int>(reader.state())) + "/" +
-         std::to_string(taken) + "/" + body;
+  return std::to_string(reader.status()) + "/" + std::to_string(static_cast<int>(reader.state())) +
+         "/" + std::to_string(taken) + "/" + body;
 }
 
 }  // namespace

@@ -47,7 +47,9 @@ int HexDigit(char c) {
 
 }  // namespace
 
-void ResponseReader::Reset() { *this = ResponseReader(); }
+void ResponseReader::Reset() {
+  *this = ResponseReader();
+}
 
 void ResponseReader::Break(std::string why) {
   state_ = State::kBroken;
@@ -66,7 +68,8 @@ std::size_t ResponseReader::Feed(std::string_view bytes, std::string& body) {
       body += rest;
       taken = bytes.size();
     } else {
-      const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+      const std::size_t part =
+          static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
       body += rest.substr(0, part);
       taken += part;
       left_ -= part;
@@ -109,7 +112,8 @@ void ResponseReader::ParseHead() {
   const bool http11 = line.substr(0, 9) == "HTTP/1.1 ";
   int status = 0;
   if (!http11 && line.substr(0, 9) != "HTTP/1.0 ") {
-    return Break(fmt::format("the answer does not begin with HTTP/1.1 but with '{}'", line.substr(0, 40)));
+    return Break(
+        fmt::format("the answer does not begin with HTTP/1.1 but with '{}'", line.substr(0, 40)));
   }
   const auto [end, error] = std::from_chars(line.data() + 9, line.data() + line.size(), status);
   if (error != std::errc() || end != line.data() + 12 || status < 100) {
@@ -122,7 +126,8 @@ void ResponseReader::ParseHead() {
     if (colon == std::string_view::npos || colon == 0) {
       return Break(fmt::format("bad header line '{}'", field.substr(0, 40)));
     }
-    headers.emplace_back(std::string(field.substr(0, colon)), std::string(Trim(field.substr(colon + 1))));
+    headers.emplace_back(std::string(field.substr(0, colon)),
+                         std::string(Trim(field.substr(colon + 1))));
   }
   if (status < 200 && status != 101) return;  // an interim answer: the real one follows
   status_ = status;
@@ -139,7 +144,8 @@ void ResponseReader::Frame() {
   if (status_ == 204 || status_ == 304 || status_ == 101) {
     state_ = State::kComplete;
   } else if (!coding.empty()) {
-    if (!EqualsIgnoreCase(coding, "chunked")) return Break(fmt::format("unknown transfer coding '{}'", coding));
+    if (!EqualsIgnoreCase(coding, "chunked"))
+      return Break(fmt::format("unknown transfer coding '{}'", coding));
     framing_ = Framing::kChunked;
   } else if (!length.empty()) {
     framing_ = Framing::kLength;
@@ -157,7 +163,8 @@ std::size_t ResponseReader::TakeChunked(std::string_view bytes, std::string& bod
   std::size_t at = 0;
   while (at < bytes.size() && state_ == State::kBody) {
     if (chunk_ == Chunk::kData) {
-      const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size() - at));
+      const std::size_t part =
+          static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size() - at));
       body += bytes.substr(at, part);
       at += part;
       left_ -= part;

@@ -9,14 +9,15 @@
 
 namespace kvtier {
 
-/// Incremental reader of one HTTP/1.1 answer (RFC 9112): the head, then the body without its transfer coding. Input may
-/// be cut anywhere. Pure; after the head it costs a scan of the chunk sizes and one append a read.
+/// Incremental reader of one HTTP/1.1 answer (RFC 9112): the head, then the body without its
+/// transfer coding. Input may be cut anywhere. Pure; after the head it costs a scan of the chunk
+/// sizes and one append a read.
 class ResponseReader {
  public:
   enum class State { kHead, kBody, kComplete, kBroken };
 
-  /// Takes bytes, appends body bytes to `body`, returns how many were taken: fewer than given only once the answer is
-  /// complete or broken.
+  /// Takes bytes, appends body bytes to `body`, returns how many were taken: fewer than given only
+  /// once the answer is complete or broken.
   std::size_t Feed(std::string_view bytes, std::string& body);
   /// The connection ended: completes a body that lasts until then.
   void Finish();

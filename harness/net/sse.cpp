@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
-/// Position of the first CR or LF, or npos. Two memchr beat a byte loop: events are long and lines end with LF.
+/// Position of the first CR or LF, or npos. Two memchr beat a byte loop: events are long and lines
+/// end with LF.
 std::size_t LineEnd(std::string_view bytes) {
   const std::size_t lf = bytes.find('\n');
   return std::min(lf, bytes.substr(0, lf).find('\r'));
@@ -16,7 +17,9 @@ std::size_t LineEnd(std::string_view bytes) {
 
 }  // namespace
 
-void SseSplitter::Reset() { *this = SseSplitter(); }
+void SseSplitter::Reset() {
+  *this = SseSplitter();
+}
 
 void SseSplitter::DropBom(std::string_view& bytes) {
   while (!bytes.empty()) {
@@ -78,7 +81,8 @@ void SseSplitter::Feed(std::string_view bytes, const Sink& sink) {
 void SseSplitter::Line(std::string_view line, const Sink& sink) {
   if (line.empty()) {
     if (has_data_) {
-      const std::string_view data = data_view_.data() != nullptr ? data_view_ : std::string_view(data_);
+      const std::string_view data =
+          data_view_.data() != nullptr ? data_view_ : std::string_view(data_);
       sink({type_.empty() ? std::string_view("message") : std::string_view(type_), data, id_});
     } else if (!type_.empty()) {
       dropped_type_ = type_;
@@ -91,7 +95,8 @@ void SseSplitter::Line(std::string_view line, const Sink& sink) {
   }
   const std::size_t colon = line.find(':');
   if (colon == 0) {
-    last_comment_ = line.substr(std::min<std::size_t>(line.size(), line.substr(1, 1) == " " ? 2 : 1));
+    last_comment_ =
+        line.substr(std::min<std::size_t>(line.size(), line.substr(1, 1) == " " ? 2 : 1));
     return;
   }
   const std::string_view field = line.substr(0, colon);

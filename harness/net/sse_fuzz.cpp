@@ -14,7 +14,8 @@ std::string Events(std::string_view bytes, std::size_t step) {
   const kvtier::SseSplitter::Sink sink = [&](const kvtier::SseEvent& event) {
     all.append(event.type).append("|").append(event.data).append("|").append(event.id).append("\n");
   };
-  for (std::size_t at = 0; at < bytes.size(); at += step) splitter.Feed(bytes.substr(at, step), sink);
+  for (std::size_t at = 0; at < bytes.size(); at += step)
+    splitter.Feed(bytes.substr(at, step), sink);
   return all;
 }
 

@@ -1,9 +1,9 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
 #include "harness/net/exchange.hpp"
@@ -33,9 +33,10 @@ TEST(Url, ParsesLoopbackNamesAndDottedAddresses) {
 }
 
 TEST(Url, RefusesWhatItCannotReach) {
-  for (const char* bad : {"https://127.0.0.1/", "127.0.0.1:80", "http://example.com/", "http://127.0.0.1:0/",
-                          "http://127.0.0.1:65536/", "http://127.0.0.1:80x/", "http://[::1]/", "http://127.0.0.1/a b",
-                          "http://127.0.0.1/a\r\nX: y", ""}) {
+  for (const char* bad :
+       {"https://127.0.0.1/", "127.0.0.1:80", "http://example.com/", "http://127.0.0.1:0/",
+        "http://127.0.0.1:65536/", "http://127.0.0.1:80x/", "http://[::1]/", "http://127.0.0.1/a b",
+        "http://127.0.0.1/a\r\nX: y", ""}) {
     EXPECT_THROW(Url::Parse(bad), ConfigError) << bad;
   }
 }
@@ -51,19 +52,23 @@ struct ReadAnswer {
 ReadAnswer ReadInPieces(std::string_view bytes, std::size_t cut) {
   ReadAnswer answer;
   answer.taken += answer.reader.Feed(bytes.substr(0, cut), answer.body);
-  if (answer.taken == std::min(cut, bytes.size())) answer.taken += answer.reader.Feed(bytes.substr(cut), answer.body);
+  if (answer.taken == std::min(cut, bytes.size()))
+    answer.taken += answer.reader.Feed(bytes.substr(cut), answer.body);
   return answer;
 }
 
 TEST(ResponseReader, ReadsEachFramingCutAnywhere) {
   const std::string chunked =
-      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A:  b \r\n\r\n"
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A:  b "
+      "\r\n\r\n"
       "5;ext=1\r\nhello\r\n00c\r\n, \r\n0\r\n\r\nend\r\n0\r\nTrailer: x\r\n\r\n";
-  const std::string length = "HTTP/1.1 200 OK\r\ncontent-length: 17\r\nX-A: b\r\n\r\nhello, \r\n0\r\n\r\nend";
+  const std::string length =
+      "HTTP/1.1 200 OK\r\ncontent-length: 17\r\nX-A: b\r\n\r\nhello, \r\n0\r\n\r\nend";
   for (const std::string& bytes : {chunked, length}) {
     for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
       ReadAnswer answer = ReadInPieces(bytes, cut);
-      ASSERT_EQ(answer.reader.state(), ResponseReader::State::kComplete) << cut << answer.reader.why();
+      ASSERT_EQ(answer.reader.state(), ResponseReader::State::kComplete)
+          << cut << answer.reader.why();
       ASSERT_EQ(answer.body, "hello, \r\n0\r\n\r\nend") << cut;
       ASSERT_EQ(answer.reader.status(), 200);
       ASSERT_EQ(FindHeader(answer.reader.headers(), "x-a"), "b");
@@ -100,7 +105,8 @@ TEST(ResponseReader, SaysWhatIsWrong) {
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "gzip"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "no size"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc", "longer than its size"},
-      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n", "beyond all bounds"},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n",
+       "beyond all bounds"},
       {"HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'a'), "64 KiB"},
   };
   for (const auto& [bytes, why] : cases) {
@@ -133,15 +139,16 @@ TEST(SseSplitter, FollowsTheStandardCutAnywhere) {
       "data\n\n"
       "data: last\nid\n\n"
       "data: never finished\n";
-  const auto expected = ElementsAre("message|one|", "usage|two\n\n three|7", "message|\xE2\x82\xAC|7", "message||7",
-                                    "message|last|");
+  const auto expected = ElementsAre("message|one|", "usage|two\n\n three|7",
+                                    "message|\xE2\x82\xAC|7", "message||7", "message|last|");
   std::string crlf, cr;
   for (const char c : lf) {
     crlf += c == '\n' ? "\r\n" : std::string(1, c);
     cr += c == '\n' ? '\r' : c;
   }
   for (const std::string& stream : {lf, crlf, cr}) {
-    for (std::size_t cut = 0; cut <= stream.size(); ++cut) ASSERT_THAT(Events(stream, cut), expected) << cut;
+    for (std::size_t cut = 0; cut <= stream.size(); ++cut)
+      ASSERT_THAT(Events(stream, cut), expected) << cut;
   }
 }
 
@@ -157,23 +164,27 @@ TEST(SseSplitter, RemembersAnEventWithoutDataAndItsComment) {
 TEST(OpenAi, BodyHasTheDocumentedFieldsInOrder) {
   GenerationParams params;
   params.max_tokens = 16;
-  EXPECT_EQ(BuildCompletionBody("m", "h\u00e9 \"x\"\n", {}, params, {}),
-            R"({"model":"m","prompt":"hé \"x\"\n","max_tokens":16,"temperature":0.0,"top_p":1.0,"stream":true,)"
-            R"("stop":["<|eot_id|>"],"stream_options":{"include_usage":true}})");
+  EXPECT_EQ(
+      BuildCompletionBody("m", "h\u00e9 \"x\"\n", {}, params, {}),
+      R"({"model":"m","prompt":"hé \"x\"\n","max_tokens":16,"temperature":0.0,"top_p":1.0,"stream":true,)"
+      R"("stop":["<|eot_id|>"],"stream_options":{"include_usage":true}})");
   params.stop.clear();
   params.seed = 7;
   params.stream = false;
   params.temperature = 0.2;
   const std::vector<std::uint32_t> ids{1, 2, 300};
-  EXPECT_EQ(BuildCompletionBody("m", "[1,2,300]", ids, params, {.ignore_eos = true, .include_usage = true}),
-            R"({"model":"m","prompt":[1,2,300],"max_tokens":16,"temperature":0.2,"top_p":1.0,"stream":false,)"
-            R"("seed":7,"ignore_eos":true})");
+  EXPECT_EQ(
+      BuildCompletionBody("m", "[1,2,300]", ids, params,
+                          {.ignore_eos = true, .include_usage = true}),
+      R"({"model":"m","prompt":[1,2,300],"max_tokens":16,"temperature":0.2,"top_p":1.0,"stream":false,)"
+      R"("seed":7,"ignore_eos":true})");
   EXPECT_THROW(BuildCompletionBody("m", "\xFF", {}, params, {}), DataError);
 }
 
 TEST(OpenAi, ParsesChunksAndUsage) {
   CompletionParser parser;
-  const auto chunk = parser.Parse(R"({"id":"c1","choices":[{"text":"a\ud83d\ude00\"","index":0}],"usage":null})");
+  const auto chunk =
+      parser.Parse(R"({"id":"c1","choices":[{"text":"a\ud83d\ude00\"","index":0}],"usage":null})");
   ASSERT_TRUE(chunk);
   EXPECT_EQ(chunk->text, "a\xF0\x9F\x98\x80\"");
   EXPECT_EQ(chunk->id, "c1");
@@ -186,7 +197,8 @@ TEST(OpenAi, ParsesChunksAndUsage) {
   ASSERT_TRUE(usage && usage->usage);
   EXPECT_EQ(*usage->usage, (TokenUsage{5, 3, 4}));
   EXPECT_EQ(usage->type, "text_completion");
-  const auto without = parser.Parse(R"({"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}})");
+  const auto without =
+      parser.Parse(R"({"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}})");
   EXPECT_EQ(without->usage->cached_tokens, std::nullopt);
 }
 
@@ -209,7 +221,9 @@ TEST(OpenAi, FindsErrorsInEveryKnownShape) {
   EXPECT_EQ(ErrorMessageOf(R"({"message":"m3","type":"Not Found","code":404})", parser), "m3");
   EXPECT_EQ(ErrorMessageOf(R"({"error":{"why":1}})", parser), R"({"why":1})");
   EXPECT_EQ(ErrorMessageOf("<html>", parser), "<html>");
-  EXPECT_EQ(*parser.Parse(R"({"choices":[{"text":"","finish_reason":{"error":"overflow"}}]})")->error, "overflow");
+  EXPECT_EQ(
+      *parser.Parse(R"({"choices":[{"text":"","finish_reason":{"error":"overflow"}}]})")->error,
+      "overflow");
   EXPECT_FALSE(parser.Parse(R"({"error":null,"choices":[]})")->error);
   EXPECT_FALSE(parser.Parse("[1]"));
   EXPECT_FALSE(parser.Parse("{\"a\":"));
@@ -218,17 +232,24 @@ TEST(OpenAi, FindsErrorsInEveryKnownShape) {
 
 // ---- what an answer comes to
 
-constexpr const char* kEmpty = R"(data: {"id":"c","choices":[{"text":"","index":0}],"usage":null})" "\n\n";
-constexpr const char* kHe = R"(data: {"id":"c","choices":[{"text":"he","index":0}],"usage":null})" "\n\n";
-constexpr const char* kLlo = R"(data: {"id":"c","choices":[{"text":"ll\u00f6","index":0}],"usage":null})" "\n\n";
+constexpr const char* kEmpty = R"(data: {"id":"c","choices":[{"text":"","index":0}],"usage":null})"
+                               "\n\n";
+constexpr const char* kHe = R"(data: {"id":"c","choices":[{"text":"he","index":0}],"usage":null})"
+                            "\n\n";
+constexpr const char* kLlo =
+    R"(data: {"id":"c","choices":[{"text":"ll\u00f6","index":0}],"usage":null})"
+    "\n\n";
 constexpr const char* kFinish =
-    R"(data: {"id":"c","choices":[{"text":"","index":0,"finish_reason":"length"}],"usage":null})" "\n\n";
+    R"(data: {"id":"c","choices":[{"text":"","index":0,"finish_reason":"length"}],"usage":null})"
+    "\n\n";
 constexpr const char* kUsage =
-    R"(data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}})" "\n\n";
+    R"(data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2}})"
+    "\n\n";
 constexpr const char* kDone = "data: [DONE]\n\n";
 
 /// One read a piece, stamped 1000, 2000, ...
-RawExchange Stream(const std::vector<std::string>& reads, TransportEnd end = TransportEnd::kComplete) {
+RawExchange Stream(const std::vector<std::string>& reads,
+                   TransportEnd end = TransportEnd::kComplete) {
   RawExchange raw;
   raw.status = 200;
   raw.headers = {{"content-type", "text/event-stream; charset=utf-8"}};
@@ -248,7 +269,8 @@ CompletionResult Analyse(const RawExchange& raw) {
 }
 
 TEST(AnalyseExchange, StampsEachEventWithItsRead) {
-  const auto result = Analyse(Stream({": hi\n\n", kEmpty, kHe, std::string(kLlo) + kHe, kFinish, kUsage, kDone}));
+  const auto result =
+      Analyse(Stream({": hi\n\n", kEmpty, kHe, std::string(kLlo) + kHe, kFinish, kUsage, kDone}));
   EXPECT_EQ(result.outcome, Outcome::kOk) << result.error;
   EXPECT_EQ(result.text, "hell\xC3\xB6he");
   EXPECT_EQ(result.stamps.first_event, 2000);
@@ -267,7 +289,8 @@ TEST(AnalyseExchange, StampsEachEventWithItsRead) {
 }
 
 TEST(AnalyseExchange, TextIsTheSameWhereverTheStreamIsCut) {
-  const std::string body = std::string(kHe) + "event: note\ndata: free text\n\n" + kLlo + kFinish + kUsage + kDone;
+  const std::string body =
+      std::string(kHe) + "event: note\ndata: free text\n\n" + kLlo + kFinish + kUsage + kDone;
   const std::size_t first_text_end = std::string(kHe).size();
   for (std::size_t cut = 0; cut <= body.size(); ++cut) {
     const auto result = Analyse(Stream({body.substr(0, cut), body.substr(cut)}));
@@ -278,7 +301,8 @@ TEST(AnalyseExchange, TextIsTheSameWhereverTheStreamIsCut) {
 }
 
 TEST(AnalyseExchange, RawUtf8CutBetweenReadsIsWhole) {
-  const std::string body = std::string("data: {\"choices\":[{\"text\":\"\xE2\x82\xAC\"}]}\n\n") + kFinish + kDone;
+  const std::string body =
+      std::string("data: {\"choices\":[{\"text\":\"\xE2\x82\xAC\"}]}\n\n") + kFinish + kDone;
   const std::size_t inside = body.find('\x82');
   EXPECT_EQ(Analyse(Stream({body.substr(0, inside), body.substr(inside)})).text, "\xE2\x82\xAC");
 }
@@ -306,23 +330,54 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Ending{"ok", {kHe, kFinish, kDone}, TransportEnd::kComplete, Outcome::kOk, ""},
         Ending{"ok_then_reset", {kHe, kFinish, kDone}, TransportEnd::kClosed, Outcome::kOk, ""},
-        Ending{"error_frame", {kHe, kErrorFrame, kDone}, TransportEnd::kComplete, Outcome::kStreamError, "boom"},
+        Ending{"error_frame",
+               {kHe, kErrorFrame, kDone},
+               TransportEnd::kComplete,
+               Outcome::kStreamError,
+               "boom"},
         Ending{"error_first", {kErrorFrame}, TransportEnd::kClosed, Outcome::kStreamError, "boom"},
-        Ending{"error_event", {kHe, "event: error\ndata: bad\n\n", kFinish, kDone}, TransportEnd::kComplete,
-               Outcome::kStreamError, "bad"},
-        Ending{"error_event_without_data", {kHe, "event: error\n: gone\n\n"}, TransportEnd::kComplete,
-               Outcome::kStreamError, "gone"},
-        Ending{"not_json", {kHe, "data: {\"cho\n\n", kFinish, kDone}, TransportEnd::kComplete, Outcome::kStreamError,
+        Ending{"error_event",
+               {kHe, "event: error\ndata: bad\n\n", kFinish, kDone},
+               TransportEnd::kComplete,
+               Outcome::kStreamError,
+               "bad"},
+        Ending{"error_event_without_data",
+               {kHe, "event: error\n: gone\n\n"},
+               TransportEnd::kComplete,
+               Outcome::kStreamError,
+               "gone"},
+        Ending{"not_json",
+               {kHe, "data: {\"cho\n\n", kFinish, kDone},
+               TransportEnd::kComplete,
+               Outcome::kStreamError,
                "not a JSON object"},
         Ending{"no_done", {kHe, kFinish}, TransportEnd::kComplete, Outcome::kIncomplete, "[DONE]"},
         Ending{"cut", {kHe}, TransportEnd::kClosed, Outcome::kIncomplete, "[DONE]"},
-        Ending{"unfinished_done", {kHe, kFinish, "data: [DONE]\n"}, TransportEnd::kComplete, Outcome::kIncomplete,
+        Ending{"unfinished_done",
+               {kHe, kFinish, "data: [DONE]\n"},
+               TransportEnd::kComplete,
+               Outcome::kIncomplete,
                "[DONE]"},
-        Ending{"no_finish_reason", {kHe, kDone}, TransportEnd::kComplete, Outcome::kIncomplete, "finish_reason"},
-        Ending{"done_first", {kDone}, TransportEnd::kComplete, Outcome::kEmptyOutput, "without any text"},
-        Ending{"empty_text", {kEmpty, kFinish, kUsage, kDone}, TransportEnd::kComplete, Outcome::kEmptyOutput,
+        Ending{"no_finish_reason",
+               {kHe, kDone},
+               TransportEnd::kComplete,
+               Outcome::kIncomplete,
+               "finish_reason"},
+        Ending{"done_first",
+               {kDone},
+               TransportEnd::kComplete,
+               Outcome::kEmptyOutput,
                "without any text"},
-        Ending{"text_after_done", {kDone, kHe, kFinish}, TransportEnd::kComplete, Outcome::kEmptyOutput, ""},
+        Ending{"empty_text",
+               {kEmpty, kFinish, kUsage, kDone},
+               TransportEnd::kComplete,
+               Outcome::kEmptyOutput,
+               "without any text"},
+        Ending{"text_after_done",
+               {kDone, kHe, kFinish},
+               TransportEnd::kComplete,
+               Outcome::kEmptyOutput,
+               ""},
         Ending{"timeout", {kHe}, TransportEnd::kStallTimeout, Outcome::kTimeout, ""},
         Ending{"cancelled", {kHe}, TransportEnd::kCancelled, Outcome::kCancelled, "stopped"}),
     [](const auto& instance) { return instance.param.name; });
@@ -362,7 +417,8 @@ TEST(AnalyseExchange, UnaryAnswers) {
   EXPECT_EQ(ok.stamps.first_text, std::nullopt);  // one body has no first token
   EXPECT_EQ(ok.stamps.first_event, 2000);
   EXPECT_EQ(ok.stamps.done, 2000);
-  EXPECT_EQ(unary(R"({"choices":[{"text":"","finish_reason":"stop"}]})").outcome, Outcome::kEmptyOutput);
+  EXPECT_EQ(unary(R"({"choices":[{"text":"","finish_reason":"stop"}]})").outcome,
+            Outcome::kEmptyOutput);
   EXPECT_EQ(unary(R"({"choices":[{"text":"a"}]})").outcome, Outcome::kIncomplete);
   EXPECT_EQ(unary(R"({"error":"x"})").outcome, Outcome::kStreamError);
   EXPECT_EQ(unary("oops").outcome, Outcome::kStreamError);

@@ -20,12 +20,14 @@ namespace {
 
 std::string JsonlText(const std::vector<json>& rows) {
   std::string text;
-  for (const auto& row : rows) text += row.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  for (const auto& row : rows)
+    text += row.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   return text;
 }
 
 fs::path PhaseFile(const fs::path& run_dir, const std::string& phase, const char* what) {
-  return run_dir / bundle_files::kPhaseFolder / fmt::format("phase_{}_{}.json", SanitizePhase(phase), what);
+  return run_dir / bundle_files::kPhaseFolder /
+         fmt::format("phase_{}_{}.json", SanitizePhase(phase), what);
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ fs::path PhaseFile(const fs::path& run_dir, const std::string& phase, const char
 std::string SanitizePhase(std::string_view phase) {
   std::string out;
   for (const char c : phase) {
-    const bool kept = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+    const bool kept =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
     if (kept) {
       out += c;
     } else if (out.empty() || out.back() != '_') {
@@ -47,7 +50,9 @@ std::string SanitizePhase(std::string_view phase) {
 
 RunBundleWriter::RunBundleWriter(const fs::path& run_dir) : run_dir_(run_dir) {
   if (fs::exists(run_dir / bundle_files::kState) || fs::exists(run_dir / bundle_files::kRequests)) {
-    throw ConfigError(fmt::format("{} already holds a run; choose another run id or set the old attempt aside", run_dir.string()));
+    throw ConfigError(
+        fmt::format("{} already holds a run; choose another run id or set the old attempt aside",
+                    run_dir.string()));
   }
   std::error_code error;
   fs::create_directories(run_dir_ / bundle_files::kPhaseFolder, error);
@@ -65,7 +70,8 @@ RunBundleWriter::~RunBundleWriter() {
   try {
     Abort("the run ended without being closed");
   } catch (const std::exception&) {
-    // The disk refuses; the state stays `running`, which a reader treats as killed once this process is gone.
+    // The disk refuses; the state stays `running`, which a reader treats as killed once this
+    // process is gone.
   }
 }
 
@@ -88,16 +94,20 @@ void RunBundleWriter::WriteReadback(const WorkerReadback& readback) {
   WriteJsonAtomic(run_dir_ / bundle_files::kReadback, j);
 }
 
-void RunBundleWriter::WritePlan(const std::vector<json>& prompt_rows, const std::vector<json>& request_rows) {
+void RunBundleWriter::WritePlan(const std::vector<json>& prompt_rows,
+                                const std::vector<json>& request_rows) {
   WriteFileAtomic(run_dir_ / bundle_files::kPrompts, JsonlText(prompt_rows));
   WriteFileAtomic(run_dir_ / bundle_files::kRequestPlan, JsonlText(request_rows));
 }
 
 void RunBundleWriter::WriteExpected(const std::map<std::string, ExpectedHits>& by_phase) {
-  WriteJsonAtomic(run_dir_ / bundle_files::kExpected, {{"schema_version", kBundleSchemaVersion}, {"phases", by_phase}});
+  WriteJsonAtomic(run_dir_ / bundle_files::kExpected,
+                  {{"schema_version", kBundleSchemaVersion}, {"phases", by_phase}});
 }
 
-void RunBundleWriter::AppendRecord(const RequestRecord& record) { requests_->Append(ToJson(record)); }
+void RunBundleWriter::AppendRecord(const RequestRecord& record) {
+  requests_->Append(ToJson(record));
+}
 
 void RunBundleWriter::AppendSnapshot(const KvbmSnapshot& snapshot) {
   if (snapshot.skipped) return;
@@ -122,8 +132,10 @@ void RunBundleWriter::WritePhase(const PhaseEvidence& phase, const PhaseBoundari
 }
 
 void RunBundleWriter::Close(const LegEvidence& leg, const CloseNotes& notes) {
-  if (!config_) throw ConfigError(run_dir_.string() + " cannot be closed before its config.json is written");
-  for (const auto& phase : leg.phases) WriteJsonAtomic(PhaseFile(run_dir_, phase.name, "evidence"), phase);
+  if (!config_)
+    throw ConfigError(run_dir_.string() + " cannot be closed before its config.json is written");
+  for (const auto& phase : leg.phases)
+    WriteJsonAtomic(PhaseFile(run_dir_, phase.name, "evidence"), phase);
   const json summary = BuildSummary({.leg = leg,
                                      .config = *config_,
                                      .boundaries = boundaries_,
@@ -136,6 +148,8 @@ void RunBundleWriter::Close(const LegEvidence& leg, const CloseNotes& notes) {
   WriteState("closed", "");
 }
 
-void RunBundleWriter::Abort(const std::string& reason) { WriteState("aborted", reason); }
+void RunBundleWriter::Abort(const std::string& reason) {
+  WriteState("aborted", reason);
+}
 
 }  // namespace kvtier

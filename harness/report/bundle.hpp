@@ -14,8 +14,9 @@
 #include "harness/judge/reason.hpp"
 #include "harness/report/run_config.hpp"
 
-/// One run on disk: a folder of versioned artifacts (spec/artifacts.md A1-A10, with our additions), each whole at any
-/// moment, so that a person or a rule may read it while the run goes on. Schemas: docs/schemas/.
+/// One run on disk: a folder of versioned artifacts (spec/artifacts.md A1-A10, with our additions),
+/// each whole at any moment, so that a person or a rule may read it while the run goes on. Schemas:
+/// docs/schemas/.
 namespace kvtier {
 
 /// Names inside a run folder.
@@ -67,10 +68,11 @@ struct CloseNotes {
 /// Writes one run. All functions throw IoError when the disk refuses. Not thread-safe.
 class RunBundleWriter {
  public:
-  /// Creates the folder and marks it as running. Throws ConfigError when it holds a run already (RetireAttempt first).
+  /// Creates the folder and marks it as running. Throws ConfigError when it holds a run already
+  /// (RetireAttempt first).
   explicit RunBundleWriter(const std::filesystem::path& run_dir);
-  /// A bundle that was neither closed nor aborted is marked aborted; of a killed process nothing runs, so its state
-  /// stays `running` with a process that is gone.
+  /// A bundle that was neither closed nor aborted is marked aborted; of a killed process nothing
+  /// runs, so its state stays `running` with a process that is gone.
   ~RunBundleWriter();
   RunBundleWriter(const RunBundleWriter&) = delete;
   RunBundleWriter& operator=(const RunBundleWriter&) = delete;
@@ -82,7 +84,8 @@ class RunBundleWriter {
   /// What the running worker says of itself, before traffic.
   void WriteReadback(const WorkerReadback& readback);
   /// Rows as workloads/manifests makes them.
-  void WritePlan(const std::vector<nlohmann::json>& prompt_rows, const std::vector<nlohmann::json>& request_rows);
+  void WritePlan(const std::vector<nlohmann::json>& prompt_rows,
+                 const std::vector<nlohmann::json>& request_rows);
   /// Expected hits by phase, before traffic.
   void WriteExpected(const std::map<std::string, ExpectedHits>& by_phase);
   /// One row of requests.jsonl, flushed; the prompt's text is not written.
@@ -91,8 +94,9 @@ class RunBundleWriter {
   void AppendSnapshot(const KvbmSnapshot& snapshot);
   /// The six documented files of a phase and phase_<p>_evidence.json.
   void WritePhase(const PhaseEvidence& phase, const PhaseBoundaries& boundaries);
-  /// summary.json and report.md, then state closed. `leg.records` must be the records appended; the evidence is taken
-  /// from `leg`, which the caller has completed (run_valid, invalid_reason, models_at_end). Requires WriteConfig.
+  /// summary.json and report.md, then state closed. `leg.records` must be the records appended; the
+  /// evidence is taken from `leg`, which the caller has completed (run_valid, invalid_reason,
+  /// models_at_end). Requires WriteConfig.
   void Close(const LegEvidence& leg, const CloseNotes& notes = {});
   /// State aborted with its reason: the run gave up in good order. No summary.
   void Abort(const std::string& reason);
@@ -107,9 +111,10 @@ class RunBundleWriter {
   int snapshot_count_ = 0, snapshots_with_metrics_ = 0;
 };
 
-/// Renames a failed attempt's folder to <run_id>.attempt<k> (first free k from 1) and notes the reason in its
-/// attempt.json. Returns the new path; the folder itself when it does not exist.
-std::filesystem::path RetireAttempt(const std::filesystem::path& run_dir, const std::string& reason);
+/// Renames a failed attempt's folder to <run_id>.attempt<k> (first free k from 1) and notes the
+/// reason in its attempt.json. Returns the new path; the folder itself when it does not exist.
+std::filesystem::path RetireAttempt(const std::filesystem::path& run_dir,
+                                    const std::string& reason);
 
 struct RetiredAttempt {
   std::filesystem::path path;
@@ -118,12 +123,14 @@ struct RetiredAttempt {
 /// Attempts of a run that were retired, by number.
 std::vector<RetiredAttempt> ListAttempts(const std::filesystem::path& run_dir);
 
-/// The state of a run folder; empty when it holds no run. A running state whose process is gone reads as "killed".
+/// The state of a run folder; empty when it holds no run. A running state whose process is gone
+/// reads as "killed".
 std::optional<RunState> LoadRunState(const std::filesystem::path& run_dir);
 /// Throws DataError naming file and key.
 RunConfig LoadRunConfig(const std::filesystem::path& run_dir);
-/// Reads a run back. A killed or aborted one loads with closed = false, what was finished of it, and invalid_reason
-/// "run_incomplete". Throws DataError naming file and key on another schema version or a broken file.
+/// Reads a run back. A killed or aborted one loads with closed = false, what was finished of it,
+/// and invalid_reason "run_incomplete". Throws DataError naming file and key on another schema
+/// version or a broken file.
 LegEvidence LoadLeg(const std::filesystem::path& run_dir);
 /// True when the run ended and wrote its summary.
 bool IsClosed(const std::filesystem::path& run_dir);

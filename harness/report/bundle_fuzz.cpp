@@ -14,7 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-// A bundle may come from another machine: whatever its files hold, reading them ends in a value or a typed error.
+// A bundle may come from another machine: whatever its files hold, reading them ends in a value or
+// a typed error.
 void Read(const std::function<void()>& read) {
   try {
     read();

@@ -1,9 +1,8 @@
-#include "harness/report/bundle.hpp"
-
 #include <fmt/format.h>
 
 #include "harness/core/clock.hpp"
 #include "harness/core/error.hpp"
+#include "harness/report/bundle.hpp"
 #include "harness/report/evidence_json.hpp"
 #include "harness/report/process_identity.hpp"
 
@@ -24,7 +23,8 @@ T ReadTyped(const fs::path& file) {
 }
 
 fs::path EvidenceFile(const fs::path& run_dir, const std::string& phase) {
-  return run_dir / bundle_files::kPhaseFolder / ("phase_" + SanitizePhase(phase) + "_evidence.json");
+  return run_dir / bundle_files::kPhaseFolder /
+         ("phase_" + SanitizePhase(phase) + "_evidence.json");
 }
 
 std::vector<RequestRecord> ReadRecords(const fs::path& file) {
@@ -42,8 +42,10 @@ std::vector<RequestRecord> ReadRecords(const fs::path& file) {
   return records;
 }
 
-// What a run that never closed left behind: its configuration, what the worker said, and the phases it finished.
-void ReadUnclosed(const fs::path& run_dir, const RunState& state, LegEvidence& leg, std::vector<std::string>& phases) {
+// What a run that never closed left behind: its configuration, what the worker said, and the phases
+// it finished.
+void ReadUnclosed(const fs::path& run_dir, const RunState& state, LegEvidence& leg,
+                  std::vector<std::string>& phases) {
   leg.run_id = run_dir.filename().string();
   if (fs::exists(run_dir / bundle_files::kConfig)) {
     const RunConfig config = LoadRunConfig(run_dir);
@@ -56,20 +58,26 @@ void ReadUnclosed(const fs::path& run_dir, const RunState& state, LegEvidence& l
     leg.block_tokens = config.block_tokens;
     for (const auto& p : config.phases) phases.push_back(p.name);
   }
-  if (fs::exists(run_dir / bundle_files::kReadback)) leg.worker = ReadTyped<WorkerReadback>(run_dir / bundle_files::kReadback);
+  if (fs::exists(run_dir / bundle_files::kReadback))
+    leg.worker = ReadTyped<WorkerReadback>(run_dir / bundle_files::kReadback);
   leg.models_at_end = Reading<std::uint64_t>::Unavailable("the run did not reach its end");
   leg.run_valid = false;
   leg.invalid_reason = kIncomplete;
-  leg.invalid_details = {state.state == "running" ? fmt::format("the run is still going on (pid {})", state.pid)
-                         : state.reason.empty()   ? "the run was " + state.state
-                                                  : "the run was " + state.state + ": " + state.reason};
+  leg.invalid_details = {
+      state.state == "running" ? fmt::format("the run is still going on (pid {})", state.pid)
+      : state.reason.empty()   ? "the run was " + state.state
+                               : "the run was " + state.state + ": " + state.reason};
 }
 
 }  // namespace
 
 void to_json(json& j, const RunState& s) {
-  j = {{"schema_version", kBundleSchemaVersion}, {"state", s.state},     {"pid", s.pid}, {"pid_start_ticks", s.pid_start_ticks},
-       {"started_utc", s.started_utc},           {"ended_utc", s.ended_utc.empty() ? json() : json(s.ended_utc)},
+  j = {{"schema_version", kBundleSchemaVersion},
+       {"state", s.state},
+       {"pid", s.pid},
+       {"pid_start_ticks", s.pid_start_ticks},
+       {"started_utc", s.started_utc},
+       {"ended_utc", s.ended_utc.empty() ? json() : json(s.ended_utc)},
        {"reason", s.reason}};
 }
 void from_json(const json& j, RunState& s) {
@@ -91,7 +99,9 @@ std::optional<RunState> LoadRunState(const fs::path& run_dir) {
   return state;
 }
 
-RunConfig LoadRunConfig(const fs::path& run_dir) { return ReadTyped<RunConfig>(run_dir / bundle_files::kConfig); }
+RunConfig LoadRunConfig(const fs::path& run_dir) {
+  return ReadTyped<RunConfig>(run_dir / bundle_files::kConfig);
+}
 
 bool IsClosed(const fs::path& run_dir) {
   const auto state = LoadRunState(run_dir);
@@ -100,7 +110,9 @@ bool IsClosed(const fs::path& run_dir) {
 
 LegEvidence LoadLeg(const fs::path& run_dir) {
   const auto state = LoadRunState(run_dir);
-  if (!state) throw DataError(fmt::format("{} is no run folder: {} is missing", run_dir.string(), bundle_files::kState));
+  if (!state)
+    throw DataError(
+        fmt::format("{} is no run folder: {} is missing", run_dir.string(), bundle_files::kState));
   LegEvidence leg;
   leg.run_dir = run_dir.string();
   leg.closed = state->state == "closed";
@@ -130,8 +142,9 @@ fs::path RetireAttempt(const fs::path& run_dir, const std::string& reason) {
     target = run_dir.string() + ".attempt" + std::to_string(k);
     if (!fs::exists(target)) break;
   }
-  WriteJsonAtomic(run_dir / "attempt.json",
-                  {{"schema_version", kBundleSchemaVersion}, {"reason", reason}, {"retired_utc", UtcMillisNow()}});
+  WriteJsonAtomic(run_dir / "attempt.json", {{"schema_version", kBundleSchemaVersion},
+                                             {"reason", reason},
+                                             {"retired_utc", UtcMillisNow()}});
   std::error_code error;
   fs::rename(run_dir, target, error);
   if (error) throw IoError::FromErrno("set aside", run_dir.string(), error.value());

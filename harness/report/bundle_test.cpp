@@ -1,7 +1,6 @@
 #include "harness/report/bundle.hpp"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <atomic>
 #include <fstream>
@@ -9,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include "harness/core/error.hpp"
 #include "harness/report/evidence_json.hpp"
@@ -164,7 +164,8 @@ TEST(Bundle, AKilledRunSaysSoAndKeepsWhatItFinished) {
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  std::ofstream(dir / "requests.jsonl", std::ios::app) << "{\"request_index\": 4, \"pha";  // the row it died in
+  std::ofstream(dir / "requests.jsonl", std::ios::app)
+      << "{\"request_index\": 4, \"pha";  // the row it died in
 
   const auto state = LoadRunState(dir);
   ASSERT_TRUE(state);
@@ -267,7 +268,9 @@ TEST(Bundle, AConcurrentReaderSeesWholeFilesOnly) {
   });
   for (int i = 1; !failed && (i <= 100 || (reads < 3 && i < 5000)); ++i) {
     writer.AppendRecord(sample::Record("replay", i, 20));
-    if (i % 10 == 0) writer.WritePhase(leg.phases[static_cast<std::size_t>(i / 10 % 2)], sample::Boundaries(leg.phases[0]));
+    if (i % 10 == 0)
+      writer.WritePhase(leg.phases[static_cast<std::size_t>(i / 10 % 2)],
+                        sample::Boundaries(leg.phases[0]));
   }
   writer.Close(leg);
   stop = true;

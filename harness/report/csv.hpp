@@ -7,9 +7,9 @@
 
 namespace kvtier {
 
-/// One CSV text in the conventions of the artifacts (Python's csv module): header row, CRLF, null and missing empty,
-/// booleans True/False, floats in shortest form with ".0" when whole, quotes where a field needs them. `rows` is an
-/// array of objects; a key that is not a column is left out.
+/// One CSV text in the conventions of the artifacts (Python's csv module): header row, CRLF, null
+/// and missing empty, booleans True/False, floats in shortest form with ".0" when whole, quotes
+/// where a field needs them. `rows` is an array of objects; a key that is not a column is left out.
 std::string CsvText(std::span<const std::string_view> columns, const nlohmann::json& rows);
 
 }  // namespace kvtier

@@ -17,7 +17,9 @@ using nlohmann::json;
 constexpr const char* kPattern = "process tree of the worker";
 constexpr double kMib = 1024.0 * 1024.0;
 
-double Mib(double bytes) { return RoundTo(bytes / kMib, 3); }
+double Mib(double bytes) {
+  return RoundTo(bytes / kMib, 3);
+}
 
 template <class T>
 json OrNull(const Reading<T>& r) {
@@ -40,10 +42,12 @@ json Sum(std::initializer_list<const Reading<T>*> parts) {
   return sum;
 }
 
-std::optional<double> Difference(const KvbmSnapshot& start, const KvbmSnapshot& end, const char* name) {
+std::optional<double> Difference(const KvbmSnapshot& start, const KvbmSnapshot& end,
+                                 const char* name) {
   const auto a = start.metrics.find(name);
   const auto b = end.metrics.find(name);
-  if (a == start.metrics.end() || b == end.metrics.end() || b->second < a->second) return std::nullopt;
+  if (a == start.metrics.end() || b == end.metrics.end() || b->second < a->second)
+    return std::nullopt;
   return b->second - a->second;
 }
 
@@ -88,7 +92,8 @@ json PerPid(const OsIoSnapshot& start, const OsIoSnapshot& end) {
   if (start.processes.available() && end.processes.available()) {
     for (const auto& after : end.processes.value()) {
       for (const auto& before : start.processes.value()) {
-        if (before.pid == after.pid && after.read_bytes >= before.read_bytes && after.write_bytes >= before.write_bytes) {
+        if (before.pid == after.pid && after.read_bytes >= before.read_bytes &&
+            after.write_bytes >= before.write_bytes) {
           rows.push_back({&after, after.read_bytes.value - before.read_bytes.value,
                           after.write_bytes.value - before.write_bytes.value});
         }
@@ -99,15 +104,18 @@ json PerPid(const OsIoSnapshot& start, const OsIoSnapshot& end) {
                    [](const Row& a, const Row& b) { return a.read + a.write > b.read + b.write; });
   json out = json::array();
   for (const auto& r : rows) {
-    out.push_back({{"pid", r.process->pid}, {"cmdline", r.process->cmdline}, {"read_bytes_delta", r.read},
+    out.push_back({{"pid", r.process->pid},
+                   {"cmdline", r.process->cmdline},
+                   {"read_bytes_delta", r.read},
                    {"write_bytes_delta", r.write}});
   }
   return out;
 }
 
 json TopOf(json per_pid, const char* key) {
-  std::stable_sort(per_pid.begin(), per_pid.end(),
-                   [key](const json& a, const json& b) { return a.at(key).get<std::uint64_t>() > b.at(key).get<std::uint64_t>(); });
+  std::stable_sort(per_pid.begin(), per_pid.end(), [key](const json& a, const json& b) {
+    return a.at(key).get<std::uint64_t>() > b.at(key).get<std::uint64_t>();
+  });
   if (per_pid.size() > 5) per_pid.erase(per_pid.begin() + 5, per_pid.end());
   return per_pid;
 }
@@ -119,8 +127,10 @@ json ProcessDelta(const IoTraffic& io, const OsIoSnapshot& start, const OsIoSnap
             {"source_after", SourcesJson(end).at("selected_source")},
             {"attribution_sources_before", SourcesJson(start)},
             {"attribution_sources_after", SourcesJson(end)},
-            {"matched_pids_before", start.processes.available() ? json(start.processes.value().size()) : json()},
-            {"matched_pids_after", end.processes.available() ? json(end.processes.value().size()) : json()},
+            {"matched_pids_before",
+             start.processes.available() ? json(start.processes.value().size()) : json()},
+            {"matched_pids_after",
+             end.processes.available() ? json(end.processes.value().size()) : json()},
             {"read_bytes_delta", OrNull(io.process_read)},
             {"write_bytes_delta", OrNull(io.process_write)},
             {"read_mib_delta", MibOrNull(io.process_read)},
@@ -134,7 +144,9 @@ json ProcessDelta(const IoTraffic& io, const OsIoSnapshot& start, const OsIoSnap
             {"cgroup_read_mib_delta", MibOrNull(io.cgroup_read)},
             {"cgroup_write_mib_delta", MibOrNull(io.cgroup_write)},
             {"counter_reset", io.counter_reset}};
-  if (!available) j["reason"] = io.process_read.available() ? io.process_write.reason() : io.process_read.reason();
+  if (!available)
+    j["reason"] =
+        io.process_read.available() ? io.process_write.reason() : io.process_read.reason();
   if (!io.cgroup_read.available()) j["cgroup_reason"] = io.cgroup_read.reason();
   json per_pid = PerPid(start, end);
   j["top_readers"] = TopOf(per_pid, "read_bytes_delta");
@@ -190,14 +202,15 @@ json KvbmDeltaJson(const TierTraffic& t, const KvbmSnapshot& start, const KvbmSn
   j["kvbm_offload_blocks_d2d_delta"] = FloatOrNull(t.offload_g1_to_g3_blocks);
   j["kvbm_onboard_blocks_h2d_delta"] = FloatOrNull(t.onboard_g2_to_g1_blocks);
   j["kvbm_onboard_blocks_d2d_delta"] = FloatOrNull(t.onboard_g3_to_g1_blocks);
-  for (const char* name : {"kvbm_disk_bytes_read", "kvbm_disk_bytes_written", "kvbm_cache_evictions",
-                           "kvbm_cache_prefetches"}) {
+  for (const char* name : {"kvbm_disk_bytes_read", "kvbm_disk_bytes_written",
+                           "kvbm_cache_evictions", "kvbm_cache_prefetches"}) {
     const auto delta = Difference(start, end, name);
     j[std::string(name) + "_delta"] = delta ? json(*delta) : json();
   }
   j["kvbm_host_cache_hit_rate_after"] = OrNull(t.host_hit_rate_after);
   j["kvbm_disk_cache_hit_rate_after"] = OrNull(t.disk_hit_rate_after);
-  for (const char* name : {"kvbm_disk_fetch_p50_ms", "kvbm_disk_fetch_p95_ms", "kvbm_disk_fetch_p99_ms"}) {
+  for (const char* name :
+       {"kvbm_disk_fetch_p50_ms", "kvbm_disk_fetch_p95_ms", "kvbm_disk_fetch_p99_ms"}) {
     const auto value = end.metrics.find(name);
     j[std::string(name) + "_after"] = value == end.metrics.end() ? json() : json(value->second);
   }
@@ -241,7 +254,8 @@ json OsIoSnapshotJson(const OsIoSnapshot& s, const std::string& phase) {
                     {"rchar", TotalOf(processes, &ProcessIo::rchar)},
                     {"wchar", TotalOf(processes, &ProcessIo::wchar)}};
   } else {
-    io["totals"] = {{"read_bytes", nullptr}, {"write_bytes", nullptr}, {"rchar", nullptr}, {"wchar", nullptr}};
+    io["totals"] = {
+        {"read_bytes", nullptr}, {"write_bytes", nullptr}, {"rchar", nullptr}, {"wchar", nullptr}};
     io["errors"].push_back(s.processes.reason());
   }
   json j = {{"schema_version", kBundleSchemaVersion},
@@ -255,12 +269,14 @@ json OsIoSnapshotJson(const OsIoSnapshot& s, const std::string& phase) {
   return j;
 }
 
-json OsIoDeltaJson(const IoTraffic& io, const OsIoSnapshot& start, const OsIoSnapshot& end, const std::string& phase) {
+json OsIoDeltaJson(const IoTraffic& io, const OsIoSnapshot& start, const OsIoSnapshot& end,
+                   const std::string& phase) {
   json device;
   const bool available = io.device_read.available() && io.device_write.available();
   if (available) {
     const auto ios = [](const Reading<std::uint64_t>& a, const Reading<std::uint64_t>& b) {
-      return a.available() && b.available() && b.value() >= a.value() ? json(b.value() - a.value()) : json();
+      return a.available() && b.available() && b.value() >= a.value() ? json(b.value() - a.value())
+                                                                      : json();
     };
     device = {{"read_ios_delta", ios(start.device_read_ios, end.device_read_ios)},
               {"write_ios_delta", ios(start.device_write_ios, end.device_write_ios)},
@@ -278,7 +294,8 @@ json OsIoDeltaJson(const IoTraffic& io, const OsIoSnapshot& start, const OsIoSna
             {"worker_process_pattern", kPattern},
             {"worker_process_io_delta", ProcessDelta(io, start, end)}};
   if (!available) {
-    j["block_device_unavailable"] = io.device_read.available() ? io.device_write.reason() : io.device_read.reason();
+    j["block_device_unavailable"] =
+        io.device_read.available() ? io.device_write.reason() : io.device_read.reason();
   }
   return j;
 }

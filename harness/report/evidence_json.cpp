@@ -36,8 +36,9 @@ TierMode ParseTier(const json& j, const char* key) {
 }  // namespace
 
 void to_json(json& j, const KvbmSnapshot& s) {
-  j = {{"label", s.label}, {"timestamp_utc", s.timestamp_utc}, {"success", s.success}, {"skipped", s.skipped},
-       {"error", s.error}, {"metrics", FiniteMap(s.metrics)}};
+  j = {{"label", s.label},     {"timestamp_utc", s.timestamp_utc},
+       {"success", s.success}, {"skipped", s.skipped},
+       {"error", s.error},     {"metrics", FiniteMap(s.metrics)}};
 }
 void from_json(const json& j, KvbmSnapshot& s) {
   Get(j, "label", s.label);
@@ -74,8 +75,14 @@ void from_json(const json& j, TierTraffic& t) {
 }
 
 void to_json(json& j, const ProcessIo& p) {
-  j = {{"pid", p.pid}, {"cmdline", p.cmdline}, {"read_bytes", p.read_bytes}, {"write_bytes", p.write_bytes},
-       {"rchar", p.rchar}, {"wchar", p.wchar}, {"syscr", p.syscr}, {"syscw", p.syscw}};
+  j = {{"pid", p.pid},
+       {"cmdline", p.cmdline},
+       {"read_bytes", p.read_bytes},
+       {"write_bytes", p.write_bytes},
+       {"rchar", p.rchar},
+       {"wchar", p.wchar},
+       {"syscr", p.syscr},
+       {"syscw", p.syscw}};
 }
 void from_json(const json& j, ProcessIo& p) {
   Get(j, "pid", p.pid);
@@ -89,10 +96,11 @@ void from_json(const json& j, ProcessIo& p) {
 }
 
 void to_json(json& j, const IoTraffic& t) {
-  j = {{"block_device", t.block_device},   {"device_read", t.device_read},     {"device_write", t.device_write},
-       {"process_read", t.process_read},   {"process_write", t.process_write}, {"process_rchar", t.process_rchar},
-       {"process_wchar", t.process_wchar}, {"cgroup_read", t.cgroup_read},     {"cgroup_write", t.cgroup_write},
-       {"counter_reset", t.counter_reset}};
+  j = {{"block_device", t.block_device},   {"device_read", t.device_read},
+       {"device_write", t.device_write},   {"process_read", t.process_read},
+       {"process_write", t.process_write}, {"process_rchar", t.process_rchar},
+       {"process_wchar", t.process_wchar}, {"cgroup_read", t.cgroup_read},
+       {"cgroup_write", t.cgroup_write},   {"counter_reset", t.counter_reset}};
 }
 void from_json(const json& j, IoTraffic& t) {
   Get(j, "block_device", t.block_device);
@@ -107,16 +115,21 @@ void from_json(const json& j, IoTraffic& t) {
   Get(j, "counter_reset", t.counter_reset);
 }
 
-void to_json(json& j, const ExpectedHits::Range& r) { j = {{"low", r.low}, {"high", r.high}}; }
+void to_json(json& j, const ExpectedHits::Range& r) {
+  j = {{"low", r.low}, {"high", r.high}};
+}
 void from_json(const json& j, ExpectedHits::Range& r) {
   Get(j, "low", r.low);
   Get(j, "high", r.high);
 }
 
 void to_json(json& j, const ExpectedHits& e) {
-  j = {{"exact", e.exact},         {"g1_blocks", e.g1_blocks},
-       {"g2_blocks", e.g2_blocks}, {"g3_blocks", e.g3_blocks},
-       {"computed_blocks", e.computed_blocks}, {"offload_g2_to_g3_blocks", e.offload_g2_to_g3_blocks}};
+  j = {{"exact", e.exact},
+       {"g1_blocks", e.g1_blocks},
+       {"g2_blocks", e.g2_blocks},
+       {"g3_blocks", e.g3_blocks},
+       {"computed_blocks", e.computed_blocks},
+       {"offload_g2_to_g3_blocks", e.offload_g2_to_g3_blocks}};
 }
 void from_json(const json& j, ExpectedHits& e) {
   Get(j, "exact", e.exact);
@@ -137,10 +150,11 @@ void from_json(const json& j, DrainResult& d) {
 }
 
 void to_json(json& j, const ClientLoad& c) {
-  j = {{"cpu_fraction", c.cpu_fraction}, {"send_delay_p99_ms", c.send_delay_p99_ms},
+  j = {{"cpu_fraction", c.cpu_fraction},       {"send_delay_p99_ms", c.send_delay_p99_ms},
        {"loop_lag_p99_ms", c.loop_lag_p99_ms}, {"pool_wait_p99_ms", c.pool_wait_p99_ms},
-       {"connect_p50_ms", c.connect_p50_ms}, {"reconnects", c.reconnects}, {"max_in_flight", c.max_in_flight},
-       {"saturated", c.saturated}, {"saturated_why", c.saturated_why}};
+       {"connect_p50_ms", c.connect_p50_ms},   {"reconnects", c.reconnects},
+       {"max_in_flight", c.max_in_flight},     {"saturated", c.saturated},
+       {"saturated_why", c.saturated_why}};
 }
 void from_json(const json& j, ClientLoad& c) {
   Get(j, "cpu_fraction", c.cpu_fraction);
@@ -244,11 +258,13 @@ json ReadVersioned(const std::filesystem::path& file, int version) {
   json j = ReadJson(file);
   const auto found = j.is_object() ? j.find("schema_version") : j.end();
   if (!j.is_object() || found == j.end() || !found->is_number_integer()) {
-    throw DataError(fmt::format("{}: key schema_version is missing; this file is not an artifact of kvtier", file.string()));
+    throw DataError(
+        fmt::format("{}: key schema_version is missing; this file is not an artifact of kvtier",
+                    file.string()));
   }
   if (*found != version) {
-    throw DataError(fmt::format("{}: key schema_version is {}, this program reads version {}", file.string(),
-                                found->dump(), version));
+    throw DataError(fmt::format("{}: key schema_version is {}, this program reads version {}",
+                                file.string(), found->dump(), version));
   }
   return j;
 }
@@ -260,7 +276,9 @@ void ReadingFrom(const std::filesystem::path& file, const std::function<void()>&
     // nlohmann's text carries its own id in brackets; what follows names the key or the type.
     const std::string text = e.what();
     const auto end_of_id = text.find("] ");
-    throw DataError(fmt::format("{}: {}", file.string(), end_of_id == std::string::npos ? text : text.substr(end_of_id + 2)));
+    throw DataError(
+        fmt::format("{}: {}", file.string(),
+                    end_of_id == std::string::npos ? text : text.substr(end_of_id + 2)));
   } catch (const DataError& e) {
     if (std::string_view(e.what()).starts_with(file.string())) throw;
     throw DataError(fmt::format("{}: {}", file.string(), e.what()));

@@ -6,11 +6,13 @@
 
 #include "harness/judge/evidence.hpp"
 
-/// The typed evidence as JSON and back: what the bundle writes is what the rules read. A reading is its value or
+/// The typed evidence as JSON and back: what the bundle writes is what the rules read. A reading is
+/// its value or
 /// {"unavailable": "<reason>"}. Reading is strict: a missing key throws.
 namespace kvtier {
 
-/// Version of every artifact written by this library. A reader that meets another one refuses (DataError).
+/// Version of every artifact written by this library. A reader that meets another one refuses
+/// (DataError).
 inline constexpr int kBundleSchemaVersion = 1;
 
 void to_json(nlohmann::json& j, const KvbmSnapshot& s);
@@ -33,13 +35,13 @@ void to_json(nlohmann::json& j, const PhaseEvidence& p);
 void from_json(const nlohmann::json& j, PhaseEvidence& p);
 void to_json(nlohmann::json& j, const WorkerReadback& w);
 void from_json(const nlohmann::json& j, WorkerReadback& w);
-/// A leg without its phases and records, which have files of their own, and without what reading it decides (run_dir,
-/// closed).
+/// A leg without its phases and records, which have files of their own, and without what reading it
+/// decides (run_dir, closed).
 nlohmann::json LegHeadJson(const LegEvidence& leg);
 void ReadLegHead(const nlohmann::json& j, LegEvidence& leg);
 
-/// Reads a JSON object and checks its schema_version. Throws IoError when unreadable, DataError naming the file and
-/// the key when it is no object or of another version.
+/// Reads a JSON object and checks its schema_version. Throws IoError when unreadable, DataError
+/// naming the file and the key when it is no object or of another version.
 nlohmann::json ReadVersioned(const std::filesystem::path& file, int version = kBundleSchemaVersion);
 /// Runs `read`, turning a JSON exception into a DataError that names the file and what was wrong.
 void ReadingFrom(const std::filesystem::path& file, const std::function<void()>& read);

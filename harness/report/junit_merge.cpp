@@ -24,7 +24,8 @@ pt::ptree ReadXml(const fs::path& file) {
   try {
     pt::read_xml(in, tree, pt::xml_parser::no_comments);
   } catch (const pt::xml_parser_error& e) {
-    throw DataError(fmt::format("{} is not XML: {} (line {})", file.string(), e.message(), e.line()));
+    throw DataError(
+        fmt::format("{} is not XML: {} (line {})", file.string(), e.message(), e.line()));
   }
   return tree;
 }
@@ -45,7 +46,8 @@ void ForEachCase(Tree& tree, F&& f) {
   }
 }
 
-// Blanks between child elements are layout, which the writer makes anew; text of an element without children is content.
+// Blanks between child elements are layout, which the writer makes anew; text of an element without
+// children is content.
 void DropLayout(pt::ptree& element) {
   bool has_children = false;
   for (auto& [name, child] : element) {
@@ -53,7 +55,8 @@ void DropLayout(pt::ptree& element) {
     has_children = true;
     DropLayout(child);
   }
-  if (has_children && element.data().find_first_not_of(" \t\r\n") == std::string::npos) element.data().clear();
+  if (has_children && element.data().find_first_not_of(" \t\r\n") == std::string::npos)
+    element.data().clear();
 }
 
 // Text between the properties is layout of the file it came from.
@@ -74,10 +77,14 @@ void InsertProperties(pt::ptree& testcase, const pt::ptree& properties) {
 
 }  // namespace
 
-JunitMergeResult MergeJunit(const fs::path& ctest_junit, const std::vector<fs::path>& gtest_files, const fs::path& out) {
+JunitMergeResult MergeJunit(const fs::path& ctest_junit, const std::vector<fs::path>& gtest_files,
+                            const fs::path& out) {
   pt::ptree merged = ReadXml(ctest_junit);
-  if (merged.find("testsuite") == merged.not_found() && merged.find("testsuites") == merged.not_found()) {
-    throw DataError(fmt::format("{} has no <testsuite>: it is no JUnit file; run ctest with --output-junit", ctest_junit.string()));
+  if (merged.find("testsuite") == merged.not_found() &&
+      merged.find("testsuites") == merged.not_found()) {
+    throw DataError(
+        fmt::format("{} has no <testsuite>: it is no JUnit file; run ctest with --output-junit",
+                    ctest_junit.string()));
   }
   JunitMergeResult result;
   std::map<std::string, pt::ptree> properties;
@@ -88,7 +95,8 @@ JunitMergeResult MergeJunit(const fs::path& ctest_junit, const std::vector<fs::p
       ForEachCase(tree, [&](const pt::ptree& testcase) {
         const auto found = testcase.find("properties");
         if (found == testcase.not_found()) return;
-        const std::string name = Attribute(testcase, "classname") + "." + Attribute(testcase, "name");
+        const std::string name =
+            Attribute(testcase, "classname") + "." + Attribute(testcase, "name");
         properties[name] = PropertiesOnly(found->second);
         source[name] = file;
       });
@@ -107,7 +115,8 @@ JunitMergeResult MergeJunit(const fs::path& ctest_junit, const std::vector<fs::p
     ++result.with_properties;
   });
   for (const auto& [name, file] : source) {
-    if (!used.contains(name)) result.ignored.push_back(fmt::format("{}: ctest lists no case {}", file.string(), name));
+    if (!used.contains(name))
+      result.ignored.push_back(fmt::format("{}: ctest lists no case {}", file.string(), name));
   }
   std::ostringstream text;
   DropLayout(merged);
@@ -116,7 +125,8 @@ JunitMergeResult MergeJunit(const fs::path& ctest_junit, const std::vector<fs::p
   return result;
 }
 
-std::vector<fs::path> FindXmlFiles(const fs::path& folder, std::optional<fs::file_time_type> not_before) {
+std::vector<fs::path> FindXmlFiles(const fs::path& folder,
+                                   std::optional<fs::file_time_type> not_before) {
   std::vector<fs::path> files;
   if (!fs::is_directory(folder)) return files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {

@@ -54,7 +54,8 @@ TEST(JunitMerge, CasesKeepTheirResultAndGetTheirProperties) {
   EXPECT_EQ(result.with_properties, 1);
   EXPECT_THAT(result.ignored, ElementsAre());
   const std::string text = ReadFile(dir / "junit.xml");
-  EXPECT_THAT(text, HasSubstr("time=\"321.5\" status=\"run\">\n\t\t<properties>\n\t\t\t<property name=\"verdict\" value=\"BETTER\"/>"));
+  EXPECT_THAT(text, HasSubstr("time=\"321.5\" status=\"run\">\n\t\t<properties>\n\t\t\t<property "
+                              "name=\"verdict\" value=\"BETTER\"/>"));
   EXPECT_THAT(text, HasSubstr("value=\"FILTER_DISABLED &amp; &lt;more&gt;\""));
   EXPECT_THAT(text, HasSubstr("verdict=BETTER\na &lt; b &amp; c</system-out>"));
   EXPECT_THAT(text, HasSubstr("<failure message=\"\"/>"));
@@ -67,8 +68,11 @@ TEST(JunitMerge, TornAndForeignFilesAreNamedAndLeftOut) {
   const fs::path dir = sample::Scratch("junit_torn");
   WriteFileAtomic(dir / "ctest.xml", kCtest);
   WriteFileAtomic(dir / "torn.xml", std::string(kGtest).substr(0, 400));
-  WriteFileAtomic(dir / "other.xml", R"(<testsuites><testsuite name="S"><testcase name="C" classname="S"><properties/></testcase></testsuite></testsuites>)");
-  const auto result = MergeJunit(dir / "ctest.xml", {dir / "torn.xml", dir / "other.xml"}, dir / "junit.xml");
+  WriteFileAtomic(
+      dir / "other.xml",
+      R"(<testsuites><testsuite name="S"><testcase name="C" classname="S"><properties/></testcase></testsuite></testsuites>)");
+  const auto result =
+      MergeJunit(dir / "ctest.xml", {dir / "torn.xml", dir / "other.xml"}, dir / "junit.xml");
   EXPECT_EQ(result.with_properties, 0);
   ASSERT_EQ(result.ignored.size(), 2U);
   EXPECT_THAT(result.ignored[0], HasSubstr("torn.xml is not XML"));

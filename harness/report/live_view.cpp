@@ -1,7 +1,6 @@
 #include "harness/report/live_view.hpp"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 
 #include "harness/core/units.hpp"
 
@@ -20,7 +20,9 @@ constexpr std::string_view kSeparator = " | ";
 
 std::string Where(const LiveState& s) {
   std::string out = s.title;
-  if (s.pair) out += s.pairs ? fmt::format(" pair {}/{}", *s.pair, *s.pairs) : fmt::format(" pair {}", *s.pair);
+  if (s.pair)
+    out +=
+        s.pairs ? fmt::format(" pair {}/{}", *s.pair, *s.pairs) : fmt::format(" pair {}", *s.pair);
   if (s.leg) out += fmt::format(" leg {}", *s.leg);
   if (s.mode) out += fmt::format(" {}", TierName(*s.mode));
   return out;
@@ -49,12 +51,14 @@ std::string Join(const std::vector<std::string>& parts) {
 
 std::string Requests(const LiveState& s) {
   if (s.planned == 0) return "";
-  return fmt::format("{}/{}{}", s.done, s.planned, s.errors > 0 ? fmt::format(" ({} FAILED)", s.errors) : "");
+  return fmt::format("{}/{}{}", s.done, s.planned,
+                     s.errors > 0 ? fmt::format(" ({} FAILED)", s.errors) : "");
 }
 
 std::string Ttfc(const LiveState& s) {
-  return s.ttfc_p50_ms ? fmt::format("TTFC p50 {}", *s.ttfc_p50_ms < 10 ? fmt::format("{:.1f} ms", *s.ttfc_p50_ms)
-                                                                      : fmt::format("{:.0f} ms", *s.ttfc_p50_ms))
+  return s.ttfc_p50_ms ? fmt::format("TTFC p50 {}", *s.ttfc_p50_ms < 10
+                                                        ? fmt::format("{:.1f} ms", *s.ttfc_p50_ms)
+                                                        : fmt::format("{:.0f} ms", *s.ttfc_p50_ms))
                        : "";
 }
 
@@ -63,14 +67,15 @@ std::string Ttfc(const LiveState& s) {
 std::string RenderLive(const LiveState& s, int width) {
   std::string line = Join({Where(s), s.phase, Requests(s), Ttfc(s), Traffic(s), s.note,
                            s.eta_s ? "ETA " + FormatSeconds(*s.eta_s) : ""});
-  if (width > 0 && line.size() > static_cast<std::size_t>(width)) line.resize(static_cast<std::size_t>(width));
+  if (width > 0 && line.size() > static_cast<std::size_t>(width))
+    line.resize(static_cast<std::size_t>(width));
   return line;
 }
 
 std::string RenderPhaseEnd(const LiveState& s, double seconds) {
   return Join({Where(s), s.phase.empty() ? "" : s.phase + " done in " + FormatSeconds(seconds),
-               s.planned > 0 ? fmt::format("{} ok, {} failed", s.ok, s.errors) : "", Ttfc(s), Traffic(s), s.note,
-               s.eta_s ? "ETA " + FormatSeconds(*s.eta_s) : ""});
+               s.planned > 0 ? fmt::format("{} ok, {} failed", s.ok, s.errors) : "", Ttfc(s),
+               Traffic(s), s.note, s.eta_s ? "ETA " + FormatSeconds(*s.eta_s) : ""});
 }
 
 LiveView::LiveView(Options options) : options_(std::move(options)) {}
@@ -82,7 +87,8 @@ LiveView LiveView::FromEnvironment() {
   if (given != nullptr) {
     char* end = nullptr;
     const long number = std::strtol(given, &end, 10);
-    if (end != given && *end == '\0' && number > 2 && number < 1024 && ::fcntl(static_cast<int>(number), F_GETFD) != -1) {
+    if (end != given && *end == '\0' && number > 2 && number < 1024 &&
+        ::fcntl(static_cast<int>(number), F_GETFD) != -1) {
       fd = static_cast<int>(number);
       terminal = ::isatty(fd) == 1;
     }
@@ -90,13 +96,14 @@ LiveView LiveView::FromEnvironment() {
   int width = 100;
   winsize size{};
   if (terminal && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) width = size.ws_col - 1;
-  return LiveView({.terminal = terminal, .width = width, .now = NowMono, .write = [fd](std::string_view bytes) {
-                     while (!bytes.empty()) {
-                       const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-                       if (n <= 0) return;  // a reader that went away must not stop the experiment
-                       bytes.remove_prefix(static_cast<std::size_t>(n));
-                     }
-                   }});
+  return LiveView(
+      {.terminal = terminal, .width = width, .now = NowMono, .write = [fd](std::string_view bytes) {
+         while (!bytes.empty()) {
+           const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+           if (n <= 0) return;  // a reader that went away must not stop the experiment
+           bytes.remove_prefix(static_cast<std::size_t>(n));
+         }
+       }});
 }
 
 void LiveView::ClearLine() {

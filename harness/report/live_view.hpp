@@ -10,7 +10,8 @@
 
 namespace kvtier {
 
-/// Where an experiment stands, as plain values. Whatever is not known yet is empty and left out of the line.
+/// Where an experiment stands, as plain values. Whatever is not known yet is empty and left out of
+/// the line.
 struct LiveState {
   std::string title;  // "phase70"
   std::optional<int> pair, pairs;
@@ -30,8 +31,8 @@ std::string RenderLive(const LiveState& state, int width = 0);
 /// The line for a log: what the phase that ended did.
 std::string RenderPhaseEnd(const LiveState& state, double seconds);
 
-/// Writes progress: on a terminal one line that is rewritten at most once a second; elsewhere one line a phase and no
-/// escape sequence at all.
+/// Writes progress: on a terminal one line that is rewritten at most once a second; elsewhere one
+/// line a phase and no escape sequence at all.
 class LiveView {
  public:
   struct Options {
@@ -41,7 +42,8 @@ class LiveView {
     std::function<void(std::string_view)> write;  // bytes as they are to appear
   };
   explicit LiveView(Options options);
-  /// To the descriptor in KVTIER_LIVE_FD where that is set and open, else to stdout (phase lines only, as ctest keeps it).
+  /// To the descriptor in KVTIER_LIVE_FD where that is set and open, else to stdout (phase lines
+  /// only, as ctest keeps it).
   static LiveView FromEnvironment();
 
   /// Cheap: renders only when a second has passed or the phase changed.

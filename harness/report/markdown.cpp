@@ -24,7 +24,8 @@ std::string Row(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::string MarkdownTable(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string MarkdownTable(const std::vector<std::string>& header,
+                          const std::vector<std::vector<std::string>>& rows) {
   std::string out = Row(header) + "|";
   for (std::size_t i = 0; i < header.size(); ++i) out += "---|";
   out += "\n";
@@ -32,7 +33,8 @@ std::string MarkdownTable(const std::vector<std::string>& header, const std::vec
   return out;
 }
 
-std::string TextTable(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string TextTable(const std::vector<std::string>& header,
+                      const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths(header.size(), 0);
   const auto widen = [&widths](const std::vector<std::string>& cells) {
     for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
@@ -42,7 +44,8 @@ std::string TextTable(const std::vector<std::string>& header, const std::vector<
   const auto line = [&widths](const std::vector<std::string>& cells) {
     std::string out = "  ";
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      out += i == 0 ? fmt::format("{:<{}}", cells[i], widths[i]) : fmt::format("  {:>{}}", cells[i], widths[i]);
+      out += i == 0 ? fmt::format("{:<{}}", cells[i], widths[i])
+                    : fmt::format("  {:>{}}", cells[i], widths[i]);
     }
     return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
   };

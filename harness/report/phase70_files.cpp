@@ -20,16 +20,49 @@ using nlohmann::json;
 namespace {
 
 // spec/artifacts.md E2 and E3, in order.
-constexpr std::array<std::string_view, 30> kSummaryColumns{
-    "pair_id", "pair_order", "pair_leg", "mode", "replay_concurrency", "run_id", "bundle_id", "timestamp_utc", "status",
-    "error_rate", "stream", "stream_record_ttfb", "replay_ttfc_p95_ms", "replay_ttfc_p99_ms", "replay_ttft_p95_ms",
-    "replay_ttft_p99_ms", "metric_preferred_replay_p95", "metric_used_replay_p95", "replay_read_gib", "io_attrib_pass",
-    "process_evidence_method", "pid_warn", "kvbm_matched_tokens_delta", "kvbm_onboard_blocks_delta",
-    "primary_nvme_model", "primary_nvme_fw", "pcie_link", "run_path", "io_attrib_checked", "io_attrib_checker_rc"};
-constexpr std::array<std::string_view, 13> kDeltaColumns{
-    "pair_id", "pair_order", "mode_a", "mode_b", "mode_a_run_id", "mode_b_run_id", "delta_replay_ttfc_p95_ms",
-    "delta_replay_ttfc_p99_ms", "delta_replay_ttft_p95_ms", "delta_replay_ttft_p99_ms", "delta_replay_read_gib",
-    "delta_matched_tokens", "delta_onboard_blocks"};
+constexpr std::array<std::string_view, 30> kSummaryColumns{"pair_id",
+                                                           "pair_order",
+                                                           "pair_leg",
+                                                           "mode",
+                                                           "replay_concurrency",
+                                                           "run_id",
+                                                           "bundle_id",
+                                                           "timestamp_utc",
+                                                           "status",
+                                                           "error_rate",
+                                                           "stream",
+                                                           "stream_record_ttfb",
+                                                           "replay_ttfc_p95_ms",
+                                                           "replay_ttfc_p99_ms",
+                                                           "replay_ttft_p95_ms",
+                                                           "replay_ttft_p99_ms",
+                                                           "metric_preferred_replay_p95",
+                                                           "metric_used_replay_p95",
+                                                           "replay_read_gib",
+                                                           "io_attrib_pass",
+                                                           "process_evidence_method",
+                                                           "pid_warn",
+                                                           "kvbm_matched_tokens_delta",
+                                                           "kvbm_onboard_blocks_delta",
+                                                           "primary_nvme_model",
+                                                           "primary_nvme_fw",
+                                                           "pcie_link",
+                                                           "run_path",
+                                                           "io_attrib_checked",
+                                                           "io_attrib_checker_rc"};
+constexpr std::array<std::string_view, 13> kDeltaColumns{"pair_id",
+                                                         "pair_order",
+                                                         "mode_a",
+                                                         "mode_b",
+                                                         "mode_a_run_id",
+                                                         "mode_b_run_id",
+                                                         "delta_replay_ttfc_p95_ms",
+                                                         "delta_replay_ttfc_p99_ms",
+                                                         "delta_replay_ttft_p95_ms",
+                                                         "delta_replay_ttft_p99_ms",
+                                                         "delta_replay_read_gib",
+                                                         "delta_matched_tokens",
+                                                         "delta_onboard_blocks"};
 
 constexpr const char* kCurrentFile = "current/phase70.json";
 
@@ -40,7 +73,8 @@ void Get(const json& j, const char* key, T& into) {
 
 TierMode ParseTier(const json& j, const char* key) {
   const auto tier = FindTier(j.at(key).get<std::string>());
-  if (!tier) throw DataError(fmt::format("key {} is {}, allowed are B0, B1, B2", key, j.at(key).dump()));
+  if (!tier)
+    throw DataError(fmt::format("key {} is {}, allowed are B0, B1, B2", key, j.at(key).dump()));
   return *tier;
 }
 
@@ -48,7 +82,8 @@ LegOrder ParseOrder(const std::string& label, const Phase70Setup& setup) {
   for (const LegOrder order : {LegOrder::kAB, LegOrder::kBA}) {
     if (OrderLabel(order, setup.mode_a, setup.mode_b) == label) return order;
   }
-  throw DataError(fmt::format("key pair_order is '{}', expected {} or {}", label, OrderLabel(LegOrder::kAB, setup.mode_a, setup.mode_b),
+  throw DataError(fmt::format("key pair_order is '{}', expected {} or {}", label,
+                              OrderLabel(LegOrder::kAB, setup.mode_a, setup.mode_b),
                               OrderLabel(LegOrder::kBA, setup.mode_a, setup.mode_b)));
 }
 
@@ -116,7 +151,9 @@ json MetaJson(const Phase70Manifest& m) {
            {{"design", "pair_local_blocked_matched_pairs"},
             {"counterbalancing", "AB_BA"},
             {"delta_definition", "mode_b_minus_mode_a"},
-            {"recommendation", "Use an even number of pairs, at least 8; 12 and a half-width within the margin give grade A."}}},
+            {"recommendation",
+             "Use an even number of pairs, at least 8; 12 and a half-width within the margin give "
+             "grade A."}}},
           {"settings", std::move(settings)},
           {"settings_origin", std::move(origins)},
           {"notes", m.notes}};
@@ -137,10 +174,13 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
   s.mode_b = ParseTier(meta, "mode_b");
   Get(meta, "replay_concurrency", s.replay_concurrency);
   const auto strategy = FindOrderStrategy(meta.at("order_strategy").get<std::string>());
-  if (!strategy) throw DataError("key order_strategy is " + meta.at("order_strategy").dump() + ", allowed are random, alternating");
+  if (!strategy)
+    throw DataError("key order_strategy is " + meta.at("order_strategy").dump() +
+                    ", allowed are random, alternating");
   s.order_strategy = *strategy;
   Get(meta, "order_seed", s.order_seed);
-  for (const auto& label : meta.at("schedule")) m.schedule.push_back(ParseOrder(label.get<std::string>(), s));
+  for (const auto& label : meta.at("schedule"))
+    m.schedule.push_back(ParseOrder(label.get<std::string>(), s));
   Get(meta, "io_attrib_enabled", s.io_attrib_expected);
   Get(meta, "io_attrib_interval_s", m.io_attrib_interval_s);
   Get(meta, "stream_metrics_enabled", s.stream);
@@ -166,7 +206,8 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
   Get(effect, "min_pairs", s.effect.min_pairs);
   Get(effect, "seed", s.effect.seed);
   for (const auto& [key, value] : meta.at("settings").items()) {
-    m.settings.push_back({.key = key, .value = value, .origin = meta.at("settings_origin").at(key)});
+    m.settings.push_back(
+        {.key = key, .value = value, .origin = meta.at("settings_origin").at(key)});
   }
   Get(meta, "notes", m.notes);
 }
@@ -206,8 +247,10 @@ void to_json(json& j, const Phase70Manifest& m) {
                     {"io_attrib_checked", false},
                     {"io_attrib_checker_rc", nullptr}});
   }
-  for (const auto& a : m.failed_attempts) attempts.push_back({{"path", a.path}, {"reason", a.reason}});
-  j = Versioned({{"meta", MetaJson(m)}, {"runs", std::move(runs)}, {"failed_attempts", std::move(attempts)}});
+  for (const auto& a : m.failed_attempts)
+    attempts.push_back({{"path", a.path}, {"reason", a.reason}});
+  j = Versioned(
+      {{"meta", MetaJson(m)}, {"runs", std::move(runs)}, {"failed_attempts", std::move(attempts)}});
 }
 
 void from_json(const json& j, Phase70Manifest& m) {
@@ -225,13 +268,16 @@ void from_json(const json& j, Phase70Manifest& m) {
                       .started_utc = r.at("started_utc"),
                       .completed_utc = r.at("completed_utc")});
   }
-  for (const auto& a : j.at("failed_attempts")) m.failed_attempts.push_back({.path = a.at("path"), .reason = a.at("reason")});
+  for (const auto& a : j.at("failed_attempts"))
+    m.failed_attempts.push_back({.path = a.at("path"), .reason = a.at("reason")});
 }
 
 void WritePhase70Manifest(const Phase70Paths& paths, const Phase70Manifest& manifest) {
   WriteJsonAtomic(paths.Manifest(), manifest);
 }
-Phase70Manifest LoadPhase70Manifest(const Phase70Paths& paths) { return ReadTyped<Phase70Manifest>(paths.Manifest()); }
+Phase70Manifest LoadPhase70Manifest(const Phase70Paths& paths) {
+  return ReadTyped<Phase70Manifest>(paths.Manifest());
+}
 
 void WritePhase70Preflight(const Phase70Paths& paths, json preflight) {
   WriteJsonAtomic(paths.Preflight(), Versioned(std::move(preflight)));
@@ -244,7 +290,9 @@ PreflightOutcome LoadPhase70Preflight(const Phase70Paths& paths) {
   ReadingFrom(paths.Preflight(), [&] {
     using State = PreflightOutcome::State;
     const bool ok = j.at("ok"), decision_grade = j.at("decision_grade");
-    outcome.state = !ok ? State::kFailed : decision_grade ? State::kPassed : State::kPassedNotDecisionGrade;
+    outcome.state = !ok              ? State::kFailed
+                    : decision_grade ? State::kPassed
+                                     : State::kPassedNotDecisionGrade;
     if (j.value("skipped", false)) outcome.state = State::kSkipped;
     j.at("reason_codes").get_to(outcome.reason_codes);
     outcome.detail = j.value("detail", "");
@@ -256,13 +304,16 @@ void WritePhase70Gate(const Phase70Paths& paths, const MechanismGateRecord& gate
   json j = Versioned(gate);
   // The exporter's documentation that the gate rests on, by metric (spec/artifacts.md E7).
   j["references"] = {{"nvidia_kvbm_metrics",
-                      {"kvbm_matched_tokens", "kvbm_onboard_blocks_d2d", "kvbm_offload_blocks_h2d", "kvbm_host_cache_hit_rate",
-                       "kvbm_disk_cache_hit_rate"}}};
+                      {"kvbm_matched_tokens", "kvbm_onboard_blocks_d2d", "kvbm_offload_blocks_h2d",
+                       "kvbm_host_cache_hit_rate", "kvbm_disk_cache_hit_rate"}}};
   WriteJsonAtomic(paths.Gate(), j);
 }
-MechanismGateRecord LoadPhase70Gate(const Phase70Paths& paths) { return ReadTyped<MechanismGateRecord>(paths.Gate()); }
+MechanismGateRecord LoadPhase70Gate(const Phase70Paths& paths) {
+  return ReadTyped<MechanismGateRecord>(paths.Gate());
+}
 
-std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70Manifest& manifest) {
+std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths,
+                                        const Phase70Manifest& manifest) {
   std::vector<Phase70Leg> legs;
   for (const auto& r : manifest.runs) {
     fs::path dir = paths.root / r.run_dir;
@@ -277,34 +328,49 @@ std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70
   return legs;
 }
 
-std::string Phase70SummaryCsv(const std::vector<PairRow>& rows) { return CsvText(kSummaryColumns, rows); }
-std::string Phase70DeltasCsv(const std::vector<PairDelta>& deltas) { return CsvText(kDeltaColumns, deltas); }
+std::string Phase70SummaryCsv(const std::vector<PairRow>& rows) {
+  return CsvText(kSummaryColumns, rows);
+}
+std::string Phase70DeltasCsv(const std::vector<PairDelta>& deltas) {
+  return CsvText(kDeltaColumns, deltas);
+}
 
-void WritePhase70Analysis(const Phase70Paths& paths, const Phase70Manifest& manifest, Phase70Analysis& analysis) {
-  const std::array<std::pair<const char*, fs::path>, 5> files{{{"manifest", paths.Manifest()},
-                                                              {"summary_json", paths.Summary()},
-                                                              {"summary_csv", paths.SummaryCsv()},
-                                                              {"pair_delta_csv", paths.DeltasCsv()},
-                                                              {"order_check_json", paths.OrderCheck()}}};
+void WritePhase70Analysis(const Phase70Paths& paths, const Phase70Manifest& manifest,
+                          Phase70Analysis& analysis) {
+  const std::array<std::pair<const char*, fs::path>, 5> files{
+      {{"manifest", paths.Manifest()},
+       {"summary_json", paths.Summary()},
+       {"summary_csv", paths.SummaryCsv()},
+       {"pair_delta_csv", paths.DeltasCsv()},
+       {"order_check_json", paths.OrderCheck()}}};
   std::map<std::string, std::string> names;
   for (const auto& [name, path] : files) {
     if (std::string_view(name) != "summary_json") names[name] = path.filename().string();
   }
-  WriteJsonAtomic(paths.Summary(), Versioned(SummaryJson(analysis, manifest.setup, json(manifest).at("meta"), names)));
+  WriteJsonAtomic(paths.Summary(), Versioned(SummaryJson(analysis, manifest.setup,
+                                                         json(manifest).at("meta"), names)));
   WriteFileAtomic(paths.SummaryCsv(), Phase70SummaryCsv(analysis.rows));
   WriteFileAtomic(paths.DeltasCsv(), Phase70DeltasCsv(analysis.deltas));
   WriteJsonAtomic(paths.OrderCheck(), Versioned(analysis.order_check));
   for (const auto& [name, path] : files) {
-    analysis.verdict.artifacts[name] = {.path = path.filename().string(), .exists = fs::exists(path)};
+    analysis.verdict.artifacts[name] = {.path = path.filename().string(),
+                                        .exists = fs::exists(path)};
   }
   WriteJsonAtomic(paths.Verdict(), Versioned(analysis.verdict));
   WriteFileAtomic(paths.Report(), RenderPhase70Report(manifest, analysis, paths));
 }
 
-Verdict LoadPhase70Verdict(const fs::path& file) { return ReadTyped<Verdict>(file); }
+Verdict LoadPhase70Verdict(const fs::path& file) {
+  return ReadTyped<Verdict>(file);
+}
 
 void to_json(json& j, const Phase70Current& c) {
-  j = Versioned({{"ts", c.ts}, {"state", c.state}, {"pid", c.pid}, {"updated_utc", c.updated_utc}, {"verdict", c.verdict}, {"reason", c.reason}});
+  j = Versioned({{"ts", c.ts},
+                 {"state", c.state},
+                 {"pid", c.pid},
+                 {"updated_utc", c.updated_utc},
+                 {"verdict", c.verdict},
+                 {"reason", c.reason}});
 }
 void from_json(const json& j, Phase70Current& c) {
   Get(j, "ts", c.ts);

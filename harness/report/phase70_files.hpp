@@ -10,8 +10,8 @@
 #include "harness/judge/phase70.hpp"
 #include "harness/report/run_config.hpp"
 
-/// The files of one paired experiment in the results root (spec/artifacts.md section E), and the small state file by
-/// which its test processes agree.
+/// The files of one paired experiment in the results root (spec/artifacts.md section E), and the
+/// small state file by which its test processes agree.
 namespace kvtier {
 
 /// Where everything of experiment <ts> lies.
@@ -93,11 +93,14 @@ PreflightOutcome LoadPhase70Preflight(const Phase70Paths& paths);
 void WritePhase70Gate(const Phase70Paths& paths, const MechanismGateRecord& gate);
 MechanismGateRecord LoadPhase70Gate(const Phase70Paths& paths);
 
-/// The finished legs of the manifest, loaded from their bundles (a bundle moved with its root is found by its name).
+/// The finished legs of the manifest, loaded from their bundles (a bundle moved with its root is
+/// found by its name).
 std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70Manifest& manifest);
 
-/// Summary JSON and CSV, deltas CSV, order check, verdict JSON (its artifact list filled in) and report.md, in this order.
-void WritePhase70Analysis(const Phase70Paths& paths, const Phase70Manifest& manifest, Phase70Analysis& analysis);
+/// Summary JSON and CSV, deltas CSV, order check, verdict JSON (its artifact list filled in) and
+/// report.md, in this order.
+void WritePhase70Analysis(const Phase70Paths& paths, const Phase70Manifest& manifest,
+                          Phase70Analysis& analysis);
 Verdict LoadPhase70Verdict(const std::filesystem::path& file);
 
 std::string Phase70SummaryCsv(const std::vector<PairRow>& rows);
@@ -115,7 +118,8 @@ struct Phase70Current {
 void to_json(nlohmann::json& j, const Phase70Current& c);
 void from_json(const nlohmann::json& j, Phase70Current& c);
 void WritePhase70Current(const std::filesystem::path& root, const Phase70Current& current);
-/// Empty when there is none. Throws DataError naming the file on another schema version or a broken one.
+/// Empty when there is none. Throws DataError naming the file on another schema version or a broken
+/// one.
 std::optional<Phase70Current> LoadPhase70Current(const std::filesystem::path& root);
 
 }  // namespace kvtier

@@ -53,7 +53,8 @@ Phase70Manifest WriteLegs(const Phase70Paths& paths) {
       sample::WriteUpToTheEnd(writer, leg);
       writer.Close(leg);
       m.runs.push_back({.pair_id = pair,
-                        .pair_order = OrderLabel(m.schedule[static_cast<std::size_t>(pair - 1)], TierMode::kB1, TierMode::kB2),
+                        .pair_order = OrderLabel(m.schedule[static_cast<std::size_t>(pair - 1)],
+                                                 TierMode::kB1, TierMode::kB2),
                         .pair_leg = place,
                         .mode = mode,
                         .bundle_id = paths.BundleId(mode, pair, place),
@@ -72,8 +73,9 @@ TEST(Phase70Paths, AreTheDocumentedNames) {
   EXPECT_EQ(p.Verdict(), "results/phase70_rehydrate_pair_repeats_verdict_20261122T014510Z.json");
   EXPECT_EQ(p.SummaryCsv(), "results/phase70_rehydrate_pair_repeats_summary_20261122T014510Z.csv");
   EXPECT_EQ(p.DeltasCsv(), "results/phase70_rehydrate_pair_repeats_deltas_20261122T014510Z.csv");
-  EXPECT_EQ(p.RunDir(TierMode::kB2, 3, 2),
-            "results/phase70_rehydrate_pair_B2_p03_l2_20261122T014510Z/run_B2_p03_l2_20261122T014510Z");
+  EXPECT_EQ(
+      p.RunDir(TierMode::kB2, 3, 2),
+      "results/phase70_rehydrate_pair_B2_p03_l2_20261122T014510Z/run_B2_p03_l2_20261122T014510Z");
 }
 
 TEST(Phase70Files, TheManifestComesBackWhole) {
@@ -82,14 +84,24 @@ TEST(Phase70Files, TheManifestComesBackWhole) {
   m.setup.order_strategy = OrderStrategy::kAlternating;
   m.setup.effect.margin_pct = 3;
   m.setup.gates.require_matched = true;
-  m.runs.push_back({.pair_id = 1, .pair_order = "B1_B2", .pair_leg = 2, .mode = TierMode::kB2, .bundle_id = "b", .run_id = "r",
-                    .run_dir = "b/r", .log_path = "l", .started_utc = "s", .completed_utc = "c"});
+  m.runs.push_back({.pair_id = 1,
+                    .pair_order = "B1_B2",
+                    .pair_leg = 2,
+                    .mode = TierMode::kB2,
+                    .bundle_id = "b",
+                    .run_id = "r",
+                    .run_dir = "b/r",
+                    .log_path = "l",
+                    .started_utc = "s",
+                    .completed_utc = "c"});
   m.failed_attempts = {{"b/r.attempt1", "worker lost"}};
   WritePhase70Manifest(paths, m);
   EXPECT_EQ(json(LoadPhase70Manifest(paths)), json(m));
   EXPECT_NE(m.FindRun(1, 2), nullptr);
   EXPECT_EQ(m.FindRun(2, 1), nullptr);
-  EXPECT_THAT(CheckFile(paths.Manifest(), fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_manifest.schema.json"), IsEmpty());
+  EXPECT_THAT(CheckFile(paths.Manifest(),
+                        fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_manifest.schema.json"),
+              IsEmpty());
 }
 
 TEST(Phase70Files, AnOrderThatIsNoneIsRefusedByFile) {
@@ -110,7 +122,9 @@ TEST(Phase70Files, AnAnalysisIsWrittenReadBackAndHoldsTheSchemas) {
   const Phase70Paths paths{sample::Scratch("p70_whole"), kTs};
   const Phase70Manifest m = WriteLegs(paths);
   WritePhase70Manifest(paths, m);
-  WritePhase70Current(paths.root, {.ts = kTs, .state = "running", .pid = 1, .updated_utc = "", .verdict = "", .reason = ""});
+  WritePhase70Current(
+      paths.root,
+      {.ts = kTs, .state = "running", .pid = 1, .updated_utc = "", .verdict = "", .reason = ""});
   Phase70Input input;
   input.setup = m.setup;
   input.preflight.state = PreflightOutcome::State::kPassed;
@@ -129,7 +143,8 @@ TEST(Phase70Files, AnAnalysisIsWrittenReadBackAndHoldsTheSchemas) {
   EXPECT_TRUE(back.artifacts.at("summary_csv").exists);
   EXPECT_FALSE(back.decision_grade) << "two pairs are too few";
   EXPECT_TRUE(fs::exists(paths.Report()));
-  EXPECT_THAT(ReadFile(paths.SummaryCsv()), HasSubstr("\r\n1,B1_B2,1,B1,4,run_B1_p01_l1_20261122T014510Z,"));
+  EXPECT_THAT(ReadFile(paths.SummaryCsv()),
+              HasSubstr("\r\n1,B1_B2,1,B1,4,run_B1_p01_l1_20261122T014510Z,"));
 }
 
 TEST(Phase70Files, LegsAreFoundAfterTheRootMoved) {
@@ -149,22 +164,39 @@ TEST(Phase70Files, ThePreflightSaysHowItEnded) {
     WritePhase70Preflight(paths, j);
     return LoadPhase70Preflight(paths).state;
   };
-  EXPECT_EQ(state_of({{"ok", true}, {"decision_grade", true}, {"reason_codes", json::array()}}), State::kPassed);
-  EXPECT_EQ(state_of({{"ok", true}, {"decision_grade", false}, {"reason_codes", {"PREFLIGHT_METRICS_UNAVAILABLE"}}}),
+  EXPECT_EQ(state_of({{"ok", true}, {"decision_grade", true}, {"reason_codes", json::array()}}),
+            State::kPassed);
+  EXPECT_EQ(state_of({{"ok", true},
+                      {"decision_grade", false},
+                      {"reason_codes", {"PREFLIGHT_METRICS_UNAVAILABLE"}}}),
             State::kPassedNotDecisionGrade);
-  EXPECT_EQ(state_of({{"ok", false}, {"decision_grade", false}, {"reason_codes", {"PREFLIGHT_NO_MODELS"}}, {"detail", "no model"}}),
+  EXPECT_EQ(state_of({{"ok", false},
+                      {"decision_grade", false},
+                      {"reason_codes", {"PREFLIGHT_NO_MODELS"}},
+                      {"detail", "no model"}}),
             State::kFailed);
   EXPECT_EQ(LoadPhase70Preflight(paths).reason_codes.at(0), "PREFLIGHT_NO_MODELS");
   EXPECT_EQ(LoadPhase70Preflight(paths).detail, "no model");
-  EXPECT_EQ(state_of({{"created_utc", "u"}, {"ok", true}, {"decision_grade", false}, {"skipped", true}, {"reason_codes", json::array()}}),
+  EXPECT_EQ(state_of({{"created_utc", "u"},
+                      {"ok", true},
+                      {"decision_grade", false},
+                      {"skipped", true},
+                      {"reason_codes", json::array()}}),
             State::kSkipped);
-  EXPECT_THAT(CheckFile(paths.Preflight(), fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_preflight.schema.json"), IsEmpty());
+  EXPECT_THAT(CheckFile(paths.Preflight(),
+                        fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_preflight.schema.json"),
+              IsEmpty());
 }
 
 TEST(Phase70Files, TheCurrentStateComesBackAndABrokenOneIsNamed) {
   const fs::path root = sample::Scratch("p70_current");
   EXPECT_FALSE(LoadPhase70Current(root));
-  const Phase70Current c{.ts = kTs, .state = "finished", .pid = 12, .updated_utc = "u", .verdict = "v.json", .reason = ""};
+  const Phase70Current c{.ts = kTs,
+                         .state = "finished",
+                         .pid = 12,
+                         .updated_utc = "u",
+                         .verdict = "v.json",
+                         .reason = ""};
   WritePhase70Current(root, c);
   EXPECT_EQ(json(*LoadPhase70Current(root)), json(c));
   std::ofstream(root / "current/phase70.json") << "{";
@@ -188,12 +220,17 @@ TEST(Phase70Csv, ColumnsAndConventions) {
   r.process_evidence_method = "proc_pid_io";
   r.run_path = "a/b";
   EXPECT_EQ(Phase70SummaryCsv({r}),
-            "pair_id,pair_order,pair_leg,mode,replay_concurrency,run_id,bundle_id,timestamp_utc,status,error_rate,stream,"
-            "stream_record_ttfb,replay_ttfc_p95_ms,replay_ttfc_p99_ms,replay_ttft_p95_ms,replay_ttft_p99_ms,"
-            "metric_preferred_replay_p95,metric_used_replay_p95,replay_read_gib,io_attrib_pass,process_evidence_method,"
-            "pid_warn,kvbm_matched_tokens_delta,kvbm_onboard_blocks_delta,primary_nvme_model,primary_nvme_fw,pcie_link,"
+            "pair_id,pair_order,pair_leg,mode,replay_concurrency,run_id,bundle_id,timestamp_utc,"
+            "status,error_rate,stream,"
+            "stream_record_ttfb,replay_ttfc_p95_ms,replay_ttfc_p99_ms,replay_ttft_p95_ms,replay_"
+            "ttft_p99_ms,"
+            "metric_preferred_replay_p95,metric_used_replay_p95,replay_read_gib,io_attrib_pass,"
+            "process_evidence_method,"
+            "pid_warn,kvbm_matched_tokens_delta,kvbm_onboard_blocks_delta,primary_nvme_model,"
+            "primary_nvme_fw,pcie_link,"
             "run_path,io_attrib_checked,io_attrib_checker_rc\r\n"
-            "1,B1_B2,1,B2,4,run,bundle,t,ok,0.0,True,False,12.5,,12.5,,replay_ttfc_p95_ms,replay_ttfc_p95_ms,,,proc_pid_io,,,"
+            "1,B1_B2,1,B2,4,run,bundle,t,ok,0.0,True,False,12.5,,12.5,,replay_ttfc_p95_ms,replay_"
+            "ttfc_p95_ms,,,proc_pid_io,,,"
             "1020.0,,,,a/b,False,\r\n");
   PairDelta d;
   d.pair_id = 2;
@@ -201,8 +238,10 @@ TEST(Phase70Csv, ColumnsAndConventions) {
   d.mode_a_run_id = "ra";
   d.delta_replay_ttfc_p95_ms = -3.25;
   EXPECT_EQ(Phase70DeltasCsv({d}),
-            "pair_id,pair_order,mode_a,mode_b,mode_a_run_id,mode_b_run_id,delta_replay_ttfc_p95_ms,delta_replay_ttfc_p99_ms,"
-            "delta_replay_ttft_p95_ms,delta_replay_ttft_p99_ms,delta_replay_read_gib,delta_matched_tokens,delta_onboard_blocks\r\n"
+            "pair_id,pair_order,mode_a,mode_b,mode_a_run_id,mode_b_run_id,delta_replay_ttfc_p95_ms,"
+            "delta_replay_ttfc_p99_ms,"
+            "delta_replay_ttft_p95_ms,delta_replay_ttft_p99_ms,delta_replay_read_gib,delta_matched_"
+            "tokens,delta_onboard_blocks\r\n"
             "2,B2_B1,B1,B2,ra,,-3.25,,,,,,\r\n");
 }
 
@@ -212,7 +251,8 @@ Phase70Analysis FixedAnalysis() {
   Verdict& v = a.verdict;
   v.setup = Manifest().setup;
   v.setup.planned_pairs = v.pairs_planned = v.pairs_complete = 8;
-  v.run_valid = v.decision_grade = v.b1_off = v.answers_equal = v.witnesses_agree = v.ssd_rehydrate_signal_present = true;
+  v.run_valid = v.decision_grade = v.b1_off = v.answers_equal = v.witnesses_agree =
+      v.ssd_rehydrate_signal_present = true;
   v.order_effect_insufficient_pairs = false;
   v.grade = Grade::kB;
   v.preflight = "passed";
@@ -228,10 +268,17 @@ Phase70Analysis FixedAnalysis() {
   v.arm_b.disk_read_bytes = v.arm_b.os_read_bytes = 1020.0 * 327680;
   v.effect.pairs_used = 8;
   v.effect.word = EffectWord::kBetter;
-  v.effect.hl = HodgesLehmann{.n = 8, .estimate = -1.4, .interval = {-1.5, -1.3}, .level = 0.961, .reaches = true, .rank = 4};
+  v.effect.hl = HodgesLehmann{.n = 8,
+                              .estimate = -1.4,
+                              .interval = {-1.5, -1.3},
+                              .level = 0.961,
+                              .reaches = true,
+                              .rank = 4};
   v.effect.sign_flip.emplace().p = 0.0078125;
-  v.effect.treatment = TEstimate{.estimate = -1.41, .se = 0.02, .df = 6, .interval = {-1.46, -1.36}, .p = 0.0001};
-  v.effect.period = TEstimate{.estimate = 0.01, .se = 0.02, .df = 6, .interval = {-0.04, 0.06}, .p = 0.6};
+  v.effect.treatment =
+      TEstimate{.estimate = -1.41, .se = 0.02, .df = 6, .interval = {-1.46, -1.36}, .p = 0.0001};
+  v.effect.period =
+      TEstimate{.estimate = 0.01, .se = 0.02, .df = 6, .interval = {-0.04, 0.06}, .p = 0.6};
   PairRow row;
   row.pair_id = 1;
   row.pair_order = "B1_B2";
@@ -270,7 +317,9 @@ TEST(EffectText, AnIntervalThatMissesItsLevelSaysSo) {
 }
 
 TEST(ClosingSummary, IsTheGoldenText) {
-  const std::string text = RenderClosingSummary(FixedAnalysis().verdict, Manifest(), {{"report", "results/r.md"}, {"verdict", "results/v.json"}});
+  const std::string text =
+      RenderClosingSummary(FixedAnalysis().verdict, Manifest(),
+                           {{"report", "results/r.md"}, {"verdict", "results/v.json"}});
   EXPECT_EQ(text, Golden("closing_summary.txt", text));
 }
 
@@ -279,7 +328,8 @@ TEST(ClosingSummary, NothingMeasuredIsSaidWithTheReason) {
   m.mechanism_mode = false;
   Phase70Input input;
   input.setup = m.setup;
-  input.preflight = {PreflightOutcome::State::kFailed, {"PREFLIGHT_NO_MODELS"}, "no model is listed"};
+  input.preflight = {
+      PreflightOutcome::State::kFailed, {"PREFLIGHT_NO_MODELS"}, "no model is listed"};
   const Phase70Analysis a = AnalyzePhase70(input, "now");
   const std::string text = RenderClosingSummary(a.verdict, m, {});
   EXPECT_THAT(text, HasSubstr("PREFLIGHT_NO_MODELS"));
@@ -288,7 +338,8 @@ TEST(ClosingSummary, NothingMeasuredIsSaidWithTheReason) {
   EXPECT_THAT(text, HasSubstr("RUN NOT VALID"));
   EXPECT_THAT(text, Not(HasSubstr("mechanism mode")));
   const std::string report = RenderPhase70Report(m, a, {"results", kTs});
-  EXPECT_THAT(report, HasSubstr("The run is not valid, so nothing is concluded about B2 against B1"));
+  EXPECT_THAT(report,
+              HasSubstr("The run is not valid, so nothing is concluded about B2 against B1"));
   EXPECT_THAT(report, HasSubstr("No pair gave a value for both modes"));
 }
 

@@ -11,9 +11,15 @@
 namespace kvtier {
 namespace {
 
-std::string Ms(const std::optional<double>& v) { return v ? fmt::format("{:.2f} ms", *v) : "NA"; }
-std::string Num(const std::optional<double>& v, int places = 2) { return v ? fmt::format("{:.{}f}", *v, places) : "NA"; }
-std::string Count(const std::optional<double>& v) { return v ? fmt::format("{:.0f}", *v) : "NA"; }
+std::string Ms(const std::optional<double>& v) {
+  return v ? fmt::format("{:.2f} ms", *v) : "NA";
+}
+std::string Num(const std::optional<double>& v, int places = 2) {
+  return v ? fmt::format("{:.{}f}", *v, places) : "NA";
+}
+std::string Count(const std::optional<double>& v) {
+  return v ? fmt::format("{:.0f}", *v) : "NA";
+}
 std::string Size(const std::optional<double>& v) {
   return v ? FormatBytes({static_cast<std::uint64_t>(std::max(0.0, *v))}) : "NA";
 }
@@ -24,19 +30,28 @@ std::string Tokens(const std::optional<double>& blocks, int block_tokens) {
 std::string BlockBytes(const std::optional<double>& blocks, std::uint64_t block_bytes) {
   return blocks && block_bytes > 0 ? Size(*blocks * static_cast<double>(block_bytes)) : "NA";
 }
-const char* YesNo(bool b) { return b ? "yes" : "no"; }
+const char* YesNo(bool b) {
+  return b ? "yes" : "no";
+}
 
 // Signed percent; "0.0" has no sign worth a look.
-std::string Pct(double log_ratio) { return fmt::format("{:+.1f} %", LogRatioToPct(log_ratio)); }
+std::string Pct(double log_ratio) {
+  return fmt::format("{:+.1f} %", LogRatioToPct(log_ratio));
+}
 
 std::string Meaning(EffectWord word, const Verdict& v) {
   const auto a = TierName(v.setup.mode_a), b = TierName(v.setup.mode_b);
   switch (word) {
-    case EffectWord::kBetter: return fmt::format("{} is faster than {} by more than the margin", b, a);
-    case EffectWord::kWorse: return fmt::format("{} is slower than {} by more than the margin", b, a);
-    case EffectWord::kEquivalent: return fmt::format("{} and {} are equal within the margin", b, a);
-    case EffectWord::kNonInferior: return fmt::format("{} is not slower than {} by more than the margin", b, a);
-    case EffectWord::kInconclusive: break;
+    case EffectWord::kBetter:
+      return fmt::format("{} is faster than {} by more than the margin", b, a);
+    case EffectWord::kWorse:
+      return fmt::format("{} is slower than {} by more than the margin", b, a);
+    case EffectWord::kEquivalent:
+      return fmt::format("{} and {} are equal within the margin", b, a);
+    case EffectWord::kNonInferior:
+      return fmt::format("{} is not slower than {} by more than the margin", b, a);
+    case EffectWord::kInconclusive:
+      break;
   }
   return fmt::format("{} against {} is undecided", b, a);
 }
@@ -67,14 +82,19 @@ std::vector<ReasonLine> ReasonLines(const Verdict& v) {
 
 std::string Ran(const Phase70Manifest& m, const Verdict& v) {
   std::string out = "## What ran\n\n";
-  out += fmt::format("- {} against {}, scenario {}, {} pairs planned, {} complete\n", TierName(v.setup.mode_b), TierName(v.setup.mode_a),
-                     v.setup.scenario, v.pairs_planned, v.pairs_complete);
+  out += fmt::format("- {} against {}, scenario {}, {} pairs planned, {} complete\n",
+                     TierName(v.setup.mode_b), TierName(v.setup.mode_a), v.setup.scenario,
+                     v.pairs_planned, v.pairs_complete);
   out += fmt::format("- Stack: {}\n", m.stack_label);
-  if (m.mechanism_mode) out += "- Mechanism mode (disk-offload filter off): every block that reaches the host tier is written to the SSD\n";
+  if (m.mechanism_mode)
+    out +=
+        "- Mechanism mode (disk-offload filter off): every block that reaches the host tier is "
+        "written to the SSD\n";
   out += fmt::format("- Replay concurrency {}, order {} (seed {})\n", v.setup.replay_concurrency,
                      OrderStrategyName(v.setup.order_strategy), v.setup.order_seed);
   out += fmt::format("- Preflight: {}\n", v.preflight);
-  out += fmt::format("- Declared before the run: metric {}, margin {} %, alpha {}\n", v.effect.primary_metric, v.effect.margin_pct, v.effect.alpha);
+  out += fmt::format("- Declared before the run: metric {}, margin {} %, alpha {}\n",
+                     v.effect.primary_metric, v.effect.margin_pct, v.effect.alpha);
   for (const auto& n : m.notes) out += "- " + n + "\n";
   return out + "\n";
 }
@@ -82,31 +102,46 @@ std::string Ran(const Phase70Manifest& m, const Verdict& v) {
 std::string EffectSection(const Verdict& v) {
   const Effect& e = v.effect;
   std::string out = "## Effect\n\n";
-  if (!e.Computed()) return out + "No pair gave a value for both modes, so there is no effect to report.\n\n";
-  out += fmt::format("ln({}/{}) of {}, over {} pairs; below zero {} is faster.\n\n", TierName(v.setup.mode_b), TierName(v.setup.mode_a),
-                     e.primary_metric, e.pairs_used, TierName(v.setup.mode_b));
+  if (!e.Computed())
+    return out + "No pair gave a value for both modes, so there is no effect to report.\n\n";
+  out += fmt::format("ln({}/{}) of {}, over {} pairs; below zero {} is faster.\n\n",
+                     TierName(v.setup.mode_b), TierName(v.setup.mode_a), e.primary_metric,
+                     e.pairs_used, TierName(v.setup.mode_b));
   std::vector<std::vector<std::string>> rows;
-  const auto add = [&rows](const char* what, double estimate, Interval i, double level, const std::string& p) {
-    rows.push_back({what, Pct(estimate), fmt::format("[{}, {}]", Pct(i.low), Pct(i.high)), fmt::format("{:.1f} %", 100 * level), p});
+  const auto add = [&rows](const char* what, double estimate, Interval i, double level,
+                           const std::string& p) {
+    rows.push_back({what, Pct(estimate), fmt::format("[{}, {}]", Pct(i.low), Pct(i.high)),
+                    fmt::format("{:.1f} %", 100 * level), p});
   };
   const double t_level = 1 - e.alpha;
   if (e.hl) {
     add("Hodges-Lehmann", e.hl->estimate, e.hl->interval, e.hl->level,
-        e.sign_flip ? fmt::format("{:.4f} (sign-flip{})", e.sign_flip->p, e.sign_flip->exact ? ", exact" : "") : "NA");
+        e.sign_flip ? fmt::format("{:.4f} (sign-flip{})", e.sign_flip->p,
+                                  e.sign_flip->exact ? ", exact" : "")
+                    : "NA");
   }
-  if (e.treatment) add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, t_level, fmt::format("{:.4f}", e.treatment->p));
-  if (e.period) add("Period (order check of record)", e.period->estimate, e.period->interval, t_level, fmt::format("{:.4f}", e.period->p));
+  if (e.treatment)
+    add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, t_level,
+        fmt::format("{:.4f}", e.treatment->p));
+  if (e.period)
+    add("Period (order check of record)", e.period->estimate, e.period->interval, t_level,
+        fmt::format("{:.4f}", e.period->p));
   out += MarkdownTable({"estimate", "effect", "interval", "level", "p"}, rows);
   if (e.tost) {
-    out += fmt::format("\n90 % interval [{}, {}]: {} within the margin of {} %.\n", Pct(e.tost->interval.low), Pct(e.tost->interval.high),
-                       e.tost->equivalent ? "equivalent" : "not shown to be equivalent", e.margin_pct);
+    out +=
+        fmt::format("\n90 % interval [{}, {}]: {} within the margin of {} %.\n",
+                    Pct(e.tost->interval.low), Pct(e.tost->interval.high),
+                    e.tost->equivalent ? "equivalent" : "not shown to be equivalent", e.margin_pct);
   }
-  if (e.mde) out += fmt::format("\nAt this spread {} pairs find an effect of {} with 80 % power.\n", e.pairs_used, Pct(*e.mde));
+  if (e.mde)
+    out += fmt::format("\nAt this spread {} pairs find an effect of {} with 80 % power.\n",
+                       e.pairs_used, Pct(*e.mde));
   if (!e.secondary.empty()) {
     out += "\nFurther metrics (reported, they decide nothing; p after Holm):\n\n";
     std::vector<std::vector<std::string>> more;
     for (const auto& s : e.secondary) {
-      more.push_back({s.metric, s.better, Pct(s.hl.estimate), fmt::format("[{}, {}]", Pct(s.hl.interval.low), Pct(s.hl.interval.high)),
+      more.push_back({s.metric, s.better, Pct(s.hl.estimate),
+                      fmt::format("[{}, {}]", Pct(s.hl.interval.low), Pct(s.hl.interval.high)),
                       fmt::format("{:.4f}", s.holm_p)});
     }
     out += MarkdownTable({"metric", "better", "effect", "interval", "p"}, more);
@@ -120,16 +155,22 @@ std::string PairSection(const Phase70Analysis& a) {
   for (const auto& r : a.rows) {
     std::string codes;
     for (const auto& c : r.reason_codes) codes += (codes.empty() ? "" : ", ") + c;
-    legs.push_back({fmt::format("{}", r.pair_id), r.pair_order, fmt::format("{}", r.pair_leg), std::string(TierName(r.mode)), r.status,
-                    Num(r.replay_ttfc_p50_ms), Num(r.replay_ttfc_p95_ms), fmt::format("{}/{}", r.replay_ok, r.replay_planned),
-                    Count(r.kvbm_onboard_blocks_delta), Num(r.replay_read_gib, 3), codes.empty() ? "-" : codes});
+    legs.push_back({fmt::format("{}", r.pair_id), r.pair_order, fmt::format("{}", r.pair_leg),
+                    std::string(TierName(r.mode)), r.status, Num(r.replay_ttfc_p50_ms),
+                    Num(r.replay_ttfc_p95_ms), fmt::format("{}/{}", r.replay_ok, r.replay_planned),
+                    Count(r.kvbm_onboard_blocks_delta), Num(r.replay_read_gib, 3),
+                    codes.empty() ? "-" : codes});
   }
-  out += MarkdownTable({"pair", "order", "leg", "mode", "status", "TTFC p50 ms", "TTFC p95 ms", "ok", "SSD blocks", "read GiB", "findings"}, legs);
+  out += MarkdownTable({"pair", "order", "leg", "mode", "status", "TTFC p50 ms", "TTFC p95 ms",
+                        "ok", "SSD blocks", "read GiB", "findings"},
+                       legs);
   for (const auto& d : a.deltas) {
-    pairs.push_back({fmt::format("{}", d.pair_id), d.pair_order, d.complete ? "complete" : "incomplete", Num(d.delta_replay_ttfc_p95_ms),
+    pairs.push_back({fmt::format("{}", d.pair_id), d.pair_order,
+                     d.complete ? "complete" : "incomplete", Num(d.delta_replay_ttfc_p95_ms),
                      d.log_ratio_replay_ttfc_p95 ? Pct(*d.log_ratio_replay_ttfc_p95) : "NA"});
   }
-  out += "\n" + MarkdownTable({"pair", "order", "state", "delta TTFC p95 ms (b - a)", "effect"}, pairs);
+  out += "\n" +
+         MarkdownTable({"pair", "order", "state", "delta TTFC p95 ms (b - a)", "effect"}, pairs);
   return out + "\n";
 }
 
@@ -139,21 +180,29 @@ std::string ReasonSection(const Verdict& v) {
   for (const auto& line : ReasonLines(v)) {
     out += fmt::format("- `{}`: {} {}\n", line.code, line.meaning, line.remedy);
     constexpr std::size_t kShown = 5;
-    for (std::size_t i = 0; i < std::min(kShown, line.details.size()); ++i) out += "  - " + line.details[i] + "\n";
-    if (line.details.size() > kShown) out += fmt::format("  - and {} more, see the verdict\n", line.details.size() - kShown);
+    for (std::size_t i = 0; i < std::min(kShown, line.details.size()); ++i)
+      out += "  - " + line.details[i] + "\n";
+    if (line.details.size() > kShown)
+      out += fmt::format("  - and {} more, see the verdict\n", line.details.size() - kShown);
   }
   return out + "\n";
 }
 
 std::string GateSection(const Verdict& v) {
   return "## Gates\n\n" +
-         MarkdownTable({"gate", "holds"}, {{"run valid", YesNo(v.run_valid)},
-                                           {"mechanism (blocks came back from the SSD)", v.mechanism_gate_disabled ? "gate disabled" : YesNo(v.ssd_rehydrate_signal_present)},
-                                           {"B1 is off", YesNo(v.b1_off)},
-                                           {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal), v.answers_compared, v.answers_mismatched)},
-                                           {"witnesses agree", YesNo(v.witnesses_agree)},
-                                           {"no order effect", v.order_effect_insufficient_pairs ? "not examined: too few pairs" : YesNo(!v.order_effect_suspect)},
-                                           {"decision grade", YesNo(v.decision_grade)}}) +
+         MarkdownTable(
+             {"gate", "holds"},
+             {{"run valid", YesNo(v.run_valid)},
+              {"mechanism (blocks came back from the SSD)",
+               v.mechanism_gate_disabled ? "gate disabled" : YesNo(v.ssd_rehydrate_signal_present)},
+              {"B1 is off", YesNo(v.b1_off)},
+              {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal),
+                                            v.answers_compared, v.answers_mismatched)},
+              {"witnesses agree", YesNo(v.witnesses_agree)},
+              {"no order effect", v.order_effect_insufficient_pairs
+                                      ? "not examined: too few pairs"
+                                      : YesNo(!v.order_effect_suspect)},
+              {"decision grade", YesNo(v.decision_grade)}}) +
          "\n";
 }
 
@@ -165,26 +214,35 @@ std::string EffectText(const Verdict& verdict) {
   // Too few pairs decide nothing; what they show is still shown, with the level that they reach.
   if (!interval && effect.hl) interval = effect.hl->interval;
   if (!effect.Computed() || !interval) return "not computed";
-  const bool by_hl = effect.hl && interval->low == effect.hl->interval.low && interval->high == effect.hl->interval.high;
-  const double estimate = by_hl || !effect.treatment ? effect.hl->estimate : effect.treatment->estimate;
+  const bool by_hl = effect.hl && interval->low == effect.hl->interval.low &&
+                     interval->high == effect.hl->interval.high;
+  const double estimate =
+      by_hl || !effect.treatment ? effect.hl->estimate : effect.treatment->estimate;
   const double level = by_hl ? effect.hl->level : 1 - effect.alpha;
-  return fmt::format("{} [{}, {}]{}", Pct(estimate), Pct(interval->low), Pct(interval->high),
-                     level < 1 - effect.alpha - 1e-9 ? fmt::format(" (an interval of {:.0f} % only: too few pairs)", 100 * level) : "");
+  return fmt::format(
+      "{} [{}, {}]{}", Pct(estimate), Pct(interval->low), Pct(interval->high),
+      level < 1 - effect.alpha - 1e-9
+          ? fmt::format(" (an interval of {:.0f} % only: too few pairs)", 100 * level)
+          : "");
 }
 
 std::string VerdictSentence(const Verdict& v, const Phase70Manifest& m) {
-  const std::string label = fmt::format("{}{}", m.stack_label, m.mechanism_mode ? ", mechanism mode (disk-offload filter off)" : "");
+  const std::string label = fmt::format(
+      "{}{}", m.stack_label, m.mechanism_mode ? ", mechanism mode (disk-offload filter off)" : "");
   if (!v.run_valid) {
-    return fmt::format("The run is not valid, so nothing is concluded about {} against {} (grade {}; {}).", TierName(v.setup.mode_b),
-                       TierName(v.setup.mode_a), GradeName(v.grade), label);
+    return fmt::format(
+        "The run is not valid, so nothing is concluded about {} against {} (grade {}; {}).",
+        TierName(v.setup.mode_b), TierName(v.setup.mode_a), GradeName(v.grade), label);
   }
   if (!v.effect.Computed()) {
-    return fmt::format("No effect could be computed for {} against {} (grade {}; {}).", TierName(v.setup.mode_b), TierName(v.setup.mode_a),
-                       GradeName(v.grade), label);
+    return fmt::format("No effect could be computed for {} against {} (grade {}; {}).",
+                       TierName(v.setup.mode_b), TierName(v.setup.mode_a), GradeName(v.grade),
+                       label);
   }
-  return fmt::format("{}: {}: {} {} over {} pairs, {} (grade {}; {}).", EffectWordName(v.effect.word), Meaning(v.effect.word, v),
-                     v.effect.primary_metric, EffectText(v), v.effect.pairs_used,
-                     v.decision_grade ? "decision grade" : "not decision grade", GradeName(v.grade), label);
+  return fmt::format(
+      "{}: {}: {} {} over {} pairs, {} (grade {}; {}).", EffectWordName(v.effect.word),
+      Meaning(v.effect.word, v), v.effect.primary_metric, EffectText(v), v.effect.pairs_used,
+      v.decision_grade ? "decision grade" : "not decision grade", GradeName(v.grade), label);
 }
 
 std::vector<ArmTableRow> ArmTable(const Verdict& v, const Phase70Manifest& m) {
@@ -193,9 +251,12 @@ std::vector<ArmTableRow> ArmTable(const Verdict& v, const Phase70Manifest& m) {
           {"replay TTFC p95", Ms(a.ttfc_p95_ms), Ms(b.ttfc_p95_ms)},
           {"replay end to end p95", Ms(a.e2e_p95_ms), Ms(b.e2e_p95_ms)},
           {"prompt tokens/s", Num(a.prompt_tokens_per_s, 0), Num(b.prompt_tokens_per_s, 0)},
-          {"tokens from the host tier", Tokens(a.onboard_host_blocks, m.block_tokens), Tokens(b.onboard_host_blocks, m.block_tokens)},
-          {"bytes from the host tier, engine", BlockBytes(a.onboard_host_blocks, m.block_bytes), BlockBytes(b.onboard_host_blocks, m.block_bytes)},
-          {"tokens from the SSD", Tokens(a.onboard_disk_blocks, m.block_tokens), Tokens(b.onboard_disk_blocks, m.block_tokens)},
+          {"tokens from the host tier", Tokens(a.onboard_host_blocks, m.block_tokens),
+           Tokens(b.onboard_host_blocks, m.block_tokens)},
+          {"bytes from the host tier, engine", BlockBytes(a.onboard_host_blocks, m.block_bytes),
+           BlockBytes(b.onboard_host_blocks, m.block_bytes)},
+          {"tokens from the SSD", Tokens(a.onboard_disk_blocks, m.block_tokens),
+           Tokens(b.onboard_disk_blocks, m.block_tokens)},
           {"SSD bytes read, engine", Size(a.disk_read_bytes), Size(b.disk_read_bytes)},
           {"SSD bytes read, system", Size(a.os_read_bytes), Size(b.os_read_bytes)},
           {"SSD bytes written, engine", Size(a.disk_written_bytes), Size(b.disk_written_bytes)},
@@ -203,47 +264,67 @@ std::vector<ArmTableRow> ArmTable(const Verdict& v, const Phase70Manifest& m) {
           {"valid legs", fmt::format("{}", a.legs), fmt::format("{}", b.legs)}};
 }
 
-std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis, const Phase70Paths& paths) {
+std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis,
+                                const Phase70Paths& paths) {
   const Verdict& v = analysis.verdict;
-  std::string out = fmt::format("# Phase70: {} against {}, {}\n\n", TierName(v.setup.mode_b), TierName(v.setup.mode_a), paths.ts);
+  std::string out = fmt::format("# Phase70: {} against {}, {}\n\n", TierName(v.setup.mode_b),
+                                TierName(v.setup.mode_a), paths.ts);
   out += fmt::format("**{}**\n\n", VerdictSentence(v, manifest));
   out += Ran(manifest, v);
-  out += fmt::format("## Result\n\nMedians over the valid legs of each mode; bytes and tokens are of the replay phase.\n\n");
+  out += fmt::format(
+      "## Result\n\nMedians over the valid legs of each mode; bytes and tokens are of the replay "
+      "phase.\n\n");
   std::vector<std::vector<std::string>> rows;
   for (const auto& r : ArmTable(v, manifest)) rows.push_back({r.what, r.mode_a, r.mode_b});
-  out += MarkdownTable({"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))}, rows) + "\n";
+  out += MarkdownTable(
+             {"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))},
+             rows) +
+         "\n";
   out += EffectSection(v) + GateSection(v) + PairSection(analysis) + ReasonSection(v);
   if (!manifest.failed_attempts.empty()) {
     out += "## Attempts that were redone\n\nListed, never counted.\n\n";
-    for (const auto& a : manifest.failed_attempts) out += fmt::format("- {}: {}\n", a.path, a.reason);
+    for (const auto& a : manifest.failed_attempts)
+      out += fmt::format("- {}: {}\n", a.path, a.reason);
     out += "\n";
   }
   out += "## Files\n\n";
-  for (const auto& p : {paths.Verdict(), paths.Summary(), paths.SummaryCsv(), paths.DeltasCsv(), paths.OrderCheck(), paths.Manifest()}) {
+  for (const auto& p : {paths.Verdict(), paths.Summary(), paths.SummaryCsv(), paths.DeltasCsv(),
+                        paths.OrderCheck(), paths.Manifest()}) {
     out += fmt::format("- {}\n", p.filename().string());
   }
   for (const auto& r : manifest.runs) out += fmt::format("- {}\n", r.run_dir);
   return out;
 }
 
-std::string RenderClosingSummary(const Verdict& v, const Phase70Manifest& manifest,
-                                 const std::vector<std::pair<std::string, std::filesystem::path>>& paths) {
+std::string RenderClosingSummary(
+    const Verdict& v, const Phase70Manifest& manifest,
+    const std::vector<std::pair<std::string, std::filesystem::path>>& paths) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& r : ArmTable(v, manifest)) rows.push_back({r.what, r.mode_a, r.mode_b});
-  std::string out = fmt::format("\nPhase70 {} on the {}: {} of {} pairs complete\n", v.setup.ts, manifest.stack_label, v.pairs_complete,
-                                v.pairs_planned);
+  std::string out = fmt::format("\nPhase70 {} on the {}: {} of {} pairs complete\n", v.setup.ts,
+                                manifest.stack_label, v.pairs_complete, v.pairs_planned);
   if (manifest.mechanism_mode) out += "mechanism mode (disk-offload filter off)\n";
-  out += "\n" + TextTable({"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))}, rows) + "\n";
-  const auto line = [&out](const std::string& what, const std::string& value) { out += fmt::format("  {:<10} {}\n", what, value); };
-  line("effect", fmt::format("{} of {} ({} against {})", EffectText(v), v.effect.primary_metric, TierName(v.setup.mode_b),
-                             TierName(v.setup.mode_a)));
-  line("verdict", fmt::format("{}{}", v.run_valid ? std::string(EffectWordName(v.effect.word)) : "RUN NOT VALID",
-                              v.decision_grade ? ", decision grade" : ", not decision grade"));
+  out += "medians over the valid legs of each mode; tokens and bytes are of the replay phase\n";
+  out +=
+      "\n" +
+      TextTable({"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))},
+                rows) +
+      "\n";
+  const auto line = [&out](const std::string& what, const std::string& value) {
+    out += fmt::format("  {:<10} {}\n", what, value);
+  };
+  line("effect", fmt::format("{} of {} ({} against {})", EffectText(v), v.effect.primary_metric,
+                             TierName(v.setup.mode_b), TierName(v.setup.mode_a)));
+  line("verdict",
+       fmt::format("{}{}",
+                   v.run_valid ? std::string(EffectWordName(v.effect.word)) : "RUN NOT VALID",
+                   v.decision_grade ? ", decision grade" : ", not decision grade"));
   line("grade", std::string(GradeName(v.grade)));
   if (v.reason_codes.empty()) line("reasons", "none");
   for (const auto& r : ReasonLines(v)) {
     line("reason", r.code);
-    if (!r.meaning.empty()) out += fmt::format("             {}\n             {}\n", r.meaning, r.remedy);
+    if (!r.meaning.empty())
+      out += fmt::format("             {}\n             {}\n", r.meaning, r.remedy);
     if (!r.details.empty()) out += fmt::format("             first: {}\n", r.details.front());
   }
   out += "\n";

@@ -13,21 +13,25 @@ namespace kvtier {
 /// The verdict in one sentence: word, effect with interval, pairs, grade, and what it is about.
 std::string VerdictSentence(const Verdict& verdict, const Phase70Manifest& manifest);
 
-/// Rows of the table B1 against B2: {what, mode_a, mode_b}, medians over the valid legs of each arm.
+/// Rows of the table B1 against B2: {what, mode_a, mode_b}, medians over the valid legs of each
+/// arm.
 struct ArmTableRow {
   std::string what, mode_a, mode_b;
 };
 std::vector<ArmTableRow> ArmTable(const Verdict& verdict, const Phase70Manifest& manifest);
 
-/// "-41.2 % [-44.0, -38.5]" estimate and interval of the method that decides; "not computed" without pairs.
+/// "-41.2 % [-44.0, -38.5]" estimate and interval of the method that decides; "not computed"
+/// without pairs.
 std::string EffectText(const Verdict& verdict);
 
 /// ..._report_<ts>.md
 std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis,
                                 const Phase70Paths& paths);
 
-/// The end of `./kvtier phase70`: table, effect with interval, verdict, grade, reason codes with what to do, paths.
-std::string RenderClosingSummary(const Verdict& verdict, const Phase70Manifest& manifest,
-                                 const std::vector<std::pair<std::string, std::filesystem::path>>& paths);
+/// The end of `./kvtier phase70`: table, effect with interval, verdict, grade, reason codes with
+/// what to do, paths.
+std::string RenderClosingSummary(
+    const Verdict& verdict, const Phase70Manifest& manifest,
+    const std::vector<std::pair<std::string, std::filesystem::path>>& paths);
 
 }  // namespace kvtier

@@ -26,7 +26,8 @@ std::optional<Stat> ReadStat(std::int64_t pid) {
   } catch (const IoError&) {
     return std::nullopt;
   }
-  // The command name may hold blanks and parentheses; the fields count from the last one. Field 3 is the state, 22 the start.
+  // The command name may hold blanks and parentheses; the fields count from the last one. Field 3
+  // is the state, 22 the start.
   const auto after_name = text.rfind(')');
   if (after_name == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(after_name + 1));

@@ -3,7 +3,8 @@
 
 namespace kvtier {
 
-/// Who wrote a state file: a pid is reused, a pid with its start time (clock ticks since boot, /proc/<pid>/stat) is not.
+/// Who wrote a state file: a pid is reused, a pid with its start time (clock ticks since boot,
+/// /proc/<pid>/stat) is not.
 struct ProcessIdentity {
   std::int64_t pid = 0;
   std::uint64_t start_ticks = 0;  // 0: unknown

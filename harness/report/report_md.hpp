@@ -8,7 +8,9 @@
 
 namespace kvtier {
 
-/// report.md of a run, sections of spec/artifacts.md A10, from what summary.json says and the evidence behind it.
-std::string RenderRunReport(const nlohmann::json& summary, const LegEvidence& leg, const RunConfig& config);
+/// report.md of a run, sections of spec/artifacts.md A10, from what summary.json says and the
+/// evidence behind it.
+std::string RenderRunReport(const nlohmann::json& summary, const LegEvidence& leg,
+                            const RunConfig& config);
 
 }  // namespace kvtier

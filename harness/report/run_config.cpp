@@ -25,7 +25,9 @@ json KvModeJson(const RunConfig& c) {
 json PhasesJson(const RunConfig& c) {
   json out = json::array();
   for (const auto& p : c.phases) {
-    out.push_back({{"name", p.name}, {"concurrency", p.concurrency}, {"requests", p.requests},
+    out.push_back({{"name", p.name},
+                   {"concurrency", p.concurrency},
+                   {"requests", p.requests},
                    {"include_in_overall", p.include_in_overall}});
   }
   return out;
@@ -93,7 +95,8 @@ void from_json(const json& j, RunConfig& c) {
   j.at("prompt_set").get_to(c.prompt_set);
   j.at("tokenizer").get_to(c.tokenizer);
   const auto tier = FindTier(j.at("tier_mode").get<std::string>());
-  if (!tier) throw DataError("key tier_mode is " + j.at("tier_mode").dump() + ", allowed are B0, B1, B2");
+  if (!tier)
+    throw DataError("key tier_mode is " + j.at("tier_mode").dump() + ", allowed are B0, B1, B2");
   c.tier = *tier;
   j.at("backend").get_to(c.backend);
   j.at("stack_label").get_to(c.stack_label);
@@ -110,7 +113,9 @@ void from_json(const json& j, RunConfig& c) {
   j.at("kv_runtime_env").get_to(c.kv_runtime_env);
   c.phases.clear();
   for (const auto& p : j.at("phases")) {
-    c.phases.push_back({.name = p.at("name"), .concurrency = p.at("concurrency"), .requests = p.at("requests"),
+    c.phases.push_back({.name = p.at("name"),
+                        .concurrency = p.at("concurrency"),
+                        .requests = p.at("requests"),
                         .include_in_overall = p.at("include_in_overall")});
   }
   const json& r = j.at("client_request_parameters");
@@ -118,7 +123,8 @@ void from_json(const json& j, RunConfig& c) {
   r.at("temperature").get_to(c.request.temperature);
   r.at("top_p").get_to(c.request.top_p);
   c.request.request_seed.reset();
-  if (!r.at("request_seed").is_null()) c.request.request_seed = r.at("request_seed").get<std::int64_t>();
+  if (!r.at("request_seed").is_null())
+    c.request.request_seed = r.at("request_seed").get<std::int64_t>();
   r.at("stop").get_to(c.request.stop);
   r.at("stream").get_to(c.request.stream);
   r.at("ignore_eos").get_to(c.request.ignore_eos);

@@ -11,14 +11,16 @@
 
 namespace kvtier {
 
-/// One effective setting and where its value came from ("default", "<file>:<line>", "BENCH_...", "--flag").
+/// One effective setting and where its value came from ("default", "<file>:<line>", "BENCH_...",
+/// "--flag").
 struct SettingValue {
   std::string key;  // "scenario.populate_sessions"
   std::string value;
   std::string origin;
 };
 
-/// Block `kv_mode` of the artifacts: what was asked for (what the worker received is in its readback).
+/// Block `kv_mode` of the artifacts: what was asked for (what the worker received is in its
+/// readback).
 struct KvModeBlock {
   double cpu_cache_gb = 0;
   double disk_cache_gb = 0;
@@ -49,7 +51,8 @@ struct ClientRequestParameters {
   bool stream_record_ttfb = true;
 };
 
-/// Everything that is known about a run before its traffic; config.json and manifest.json (spec/artifacts.md A1, A2).
+/// Everything that is known about a run before its traffic; config.json and manifest.json
+/// (spec/artifacts.md A1, A2).
 struct RunConfig {
   std::string run_id;
   std::string created_utc;
@@ -69,11 +72,13 @@ struct RunConfig {
   std::map<std::string, std::string> kv_runtime_env;  // what the worker was started with
   std::vector<PhaseSketch> phases;
   ClientRequestParameters request;
-  std::vector<SettingValue> settings;         // all of them, with origins
+  std::vector<SettingValue> settings;          // all of them, with origins
   std::map<std::string, std::uint64_t> seeds;  // "run", "pair", "order"
-  std::map<std::string, std::string> versions;  // "kvtier", "git_sha", "git_branch", "compiler", "blas" ...
-  std::map<std::string, std::string> host;      // "platform", "kernel", "cpu_model", "cpus", "memory_bytes", "filesystem" ...
-  std::string block_device;                     // under the cache directory; empty when unknown
+  std::map<std::string, std::string>
+      versions;  // "kvtier", "git_sha", "git_branch", "compiler", "blas" ...
+  std::map<std::string, std::string>
+      host;  // "platform", "kernel", "cpu_model", "cpus", "memory_bytes", "filesystem" ...
+  std::string block_device;  // under the cache directory; empty when unknown
   std::string cache_dir;
   std::vector<std::string> faults;  // injected on purpose
   std::vector<std::string> notes;   // one sentence each, for people

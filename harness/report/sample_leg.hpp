@@ -10,13 +10,15 @@
 #include "harness/core/files.hpp"
 #include "harness/report/bundle.hpp"
 
-/// A small leg with every kind of field filled, for the tests of this folder and of whoever reads bundles.
+/// A small leg with every kind of field filled, for the tests of this folder and of whoever reads
+/// bundles.
 namespace kvtier::sample {
 
 /// An empty folder that goes away with the test process.
 inline std::filesystem::path Scratch(const std::string& name) {
   struct Root {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / fmt::format("kvtier_report_{}", ::getpid());
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / fmt::format("kvtier_report_{}", ::getpid());
     ~Root() {
       std::error_code ignored;
       std::filesystem::remove_all(path, ignored);
@@ -30,7 +32,8 @@ inline std::filesystem::path Scratch(const std::string& name) {
 }
 
 /// Stamps are chosen so that TTFC is `ttfc_ms`, and the answer ends 20 ms later.
-inline RequestRecord Record(const std::string& phase, int index, double ttfc_ms, Outcome outcome = Outcome::kOk) {
+inline RequestRecord Record(const std::string& phase, int index, double ttfc_ms,
+                            Outcome outcome = Outcome::kOk) {
   RequestRecord r;
   r.request_index = index;
   r.phase = phase;
@@ -75,7 +78,8 @@ inline RequestRecord Record(const std::string& phase, int index, double ttfc_ms,
   r.stamps.last_text = first + 14'000'000;
   r.stamps.usage = first + 19'000'000;
   r.stamps.done = first + 20'000'000;
-  r.chunks = {{.at = first, .bytes = 190, .text_events = 1}, {.at = first + 14'000'000, .bytes = 380, .text_events = 2}};
+  r.chunks = {{.at = first, .bytes = 190, .text_events = 1},
+              {.at = first + 14'000'000, .bytes = 380, .text_events = 2}};
   r.text = "abcdefgh";
   r.output_sha256 = Sha256Hex(r.text);
   r.usage = TokenUsage{.prompt_tokens = 550, .completion_tokens = 8, .cached_tokens = std::nullopt};
@@ -91,7 +95,8 @@ inline KvbmSnapshot Snapshot(const std::string& label, double onboarded_from_dis
           .success = true,
           .skipped = false,
           .error = {},
-          .metrics = {{"kvbm_matched_tokens", 32 * onboarded_from_disk}, {"kvbm_onboard_blocks_d2d", onboarded_from_disk}}};
+          .metrics = {{"kvbm_matched_tokens", 32 * onboarded_from_disk},
+                      {"kvbm_onboard_blocks_d2d", onboarded_from_disk}}};
 }
 
 inline OsIoSnapshot OsIo(const std::string& label, std::uint64_t read) {
@@ -103,14 +108,21 @@ inline OsIoSnapshot OsIo(const std::string& label, std::uint64_t read) {
   s.device_write = Bytes{512 * 2000};
   s.device_read_ios = 10 + read / 4096;
   s.device_write_ios = 20;
-  s.processes = std::vector<ProcessIo>{
-      {.pid = 4242, .cmdline = "kvtier-worker --preset nano", .read_bytes = {read}, .write_bytes = {0}, .rchar = {read + 7}, .wchar = {3}, .syscr = 5, .syscw = 1}};
+  s.processes = std::vector<ProcessIo>{{.pid = 4242,
+                                        .cmdline = "kvtier-worker --preset nano",
+                                        .read_bytes = {read},
+                                        .write_bytes = {0},
+                                        .rchar = {read + 7},
+                                        .wchar = {3},
+                                        .syscr = 5,
+                                        .syscw = 1}};
   s.cgroup_read = Reading<Bytes>::Unavailable("no io controller");
   s.cgroup_write = Reading<Bytes>::Unavailable("no io controller");
   return s;
 }
 
-inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t disk_blocks, std::uint64_t block_bytes) {
+inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t disk_blocks,
+                           std::uint64_t block_bytes) {
   PhaseEvidence p;
   p.name = name;
   p.concurrency = 2;
@@ -126,7 +138,8 @@ inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t 
   p.tiers.onboard_g3_to_g1_blocks = disk_blocks;
   p.tiers.host_hit_rate_after = 0.0;
   p.tiers.disk_hit_rate_after = 0.25;
-  p.tiers.reference_extras = {{"kvtier_ref_disk_read_bytes", static_cast<double>(disk_blocks * block_bytes)}};
+  p.tiers.reference_extras = {
+      {"kvtier_ref_disk_read_bytes", static_cast<double>(disk_blocks * block_bytes)}};
   p.io.block_device = "nvme0n1";
   p.io.device_read = Bytes{disk_blocks * block_bytes};
   p.io.device_write = Bytes{0};
@@ -137,13 +150,22 @@ inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t 
   p.io.cgroup_read = Reading<Bytes>::Unavailable("no io controller");
   p.io.cgroup_write = Reading<Bytes>::Unavailable("no io controller");
   p.drain = {.settled = true, .waited_s = 0.5, .why = {}};
-  p.client = {.cpu_fraction = 0.02, .send_delay_p99_ms = 0.1, .loop_lag_p99_ms = 0.2, .saturated = false, .saturated_why = {}};
-  p.expected = ExpectedHits{.exact = true, .g1_blocks = {0, 0}, .g2_blocks = {0, 0}, .g3_blocks = {disk_blocks, disk_blocks},
-                            .computed_blocks = {0, 34}, .offload_g2_to_g3_blocks = {34, 34}};
+  p.client = {.cpu_fraction = 0.02,
+              .send_delay_p99_ms = 0.1,
+              .loop_lag_p99_ms = 0.2,
+              .saturated = false,
+              .saturated_why = {}};
+  p.expected = ExpectedHits{.exact = true,
+                            .g1_blocks = {0, 0},
+                            .g2_blocks = {0, 0},
+                            .g3_blocks = {disk_blocks, disk_blocks},
+                            .computed_blocks = {0, 34},
+                            .offload_g2_to_g3_blocks = {34, 34}};
   return p;
 }
 
-/// populate and replay with two requests each; the replay of B2 brings 34 blocks back from the disk.
+/// populate and replay with two requests each; the replay of B2 brings 34 blocks back from the
+/// disk.
 inline LegEvidence Leg(TierMode tier = TierMode::kB2) {
   constexpr std::uint64_t kBlock = 8192;
   LegEvidence leg;
@@ -169,7 +191,8 @@ inline LegEvidence Leg(TierMode tier = TierMode::kB2) {
   leg.models_at_end = 1U;
   const std::uint64_t disk = HasDiskTier(tier) ? 34 : 0;
   leg.phases = {Phase("populate", 2, 0, kBlock), Phase("replay", 2, disk, kBlock)};
-  leg.records = {Record("populate", 1, 50), Record("populate", 2, 60), Record("replay", 1, 20), Record("replay", 2, 30)};
+  leg.records = {Record("populate", 1, 50), Record("populate", 2, 60), Record("replay", 1, 20),
+                 Record("replay", 2, 30)};
   leg.records[2].request_index = 3;
   leg.records[3].request_index = 4;
   return leg;
@@ -190,12 +213,24 @@ inline RunConfig Config(const LegEvidence& leg) {
   c.deterministic = leg.deterministic;
   c.block_bytes = leg.block_bytes;
   c.block_tokens = leg.block_tokens;
-  c.kv_mode = {.cpu_cache_gb = 0.002, .disk_cache_gb = HasDiskTier(leg.tier) ? 0.012 : 0.0, .disable_disk_offload_filter = true};
+  c.kv_mode = {.cpu_cache_gb = 0.002,
+               .disk_cache_gb = HasDiskTier(leg.tier) ? 0.012 : 0.0,
+               .disable_disk_offload_filter = true};
   c.kv_runtime_env = {{"DYN_KVBM_CPU_CACHE_GB", "0.002"}};
-  for (const auto& p : leg.phases) c.phases.push_back({.name = p.name, .concurrency = p.concurrency, .requests = p.planned_requests});
-  c.request = {.max_tokens = 8, .temperature = 0, .top_p = 1, .request_seed = 7, .stop = {"<|eot_id|>"}, .stream = true, .ignore_eos = true,
-               .total_timeout_s = 600, .stall_timeout_s = 120};
-  c.settings = {{"scenario.populate_sessions", "2", "BENCH_PHASE70_REHYDRATE_POPULATE_SESSIONS"}, {"stack.preset", "nano", "default"}};
+  for (const auto& p : leg.phases)
+    c.phases.push_back(
+        {.name = p.name, .concurrency = p.concurrency, .requests = p.planned_requests});
+  c.request = {.max_tokens = 8,
+               .temperature = 0,
+               .top_p = 1,
+               .request_seed = 7,
+               .stop = {"<|eot_id|>"},
+               .stream = true,
+               .ignore_eos = true,
+               .total_timeout_s = 600,
+               .stall_timeout_s = 120};
+  c.settings = {{"scenario.populate_sessions", "2", "BENCH_PHASE70_REHYDRATE_POPULATE_SESSIONS"},
+                {"stack.preset", "nano", "default"}};
   c.seeds = {{"run", 20260212}};
   c.versions = {{"kvtier", "0.1.0"}};
   c.host = {{"cpus", "2"}, {"platform", "Linux x86_64"}};
@@ -218,11 +253,19 @@ inline void WriteUpToTheEnd(RunBundleWriter& writer, const LegEvidence& leg) {
   writer.WriteReadback(leg.worker);
   std::vector<nlohmann::json> prompts, requests;
   for (const auto& r : leg.records) {
-    requests.push_back({{"phase", r.phase}, {"phase_request_index", r.phase_request_index}, {"prompt_id", r.planned.prompt_id},
-                        {"prompt_set", r.planned.prompt_set}, {"prompt_tokens_est", 550}, {"prompt_sha256", r.planned.identity.prompt_sha256}});
+    requests.push_back({{"phase", r.phase},
+                        {"phase_request_index", r.phase_request_index},
+                        {"prompt_id", r.planned.prompt_id},
+                        {"prompt_set", r.planned.prompt_set},
+                        {"prompt_tokens_est", 550},
+                        {"prompt_sha256", r.planned.identity.prompt_sha256}});
     if (r.phase == "populate") {
-      prompts.push_back({{"prompt_id", r.planned.prompt_id}, {"prompt_set", r.planned.prompt_set}, {"target_tokens", 512}, {"prompt_tokens_est", 550},
-                         {"prompt_chars", 560}, {"prompt_sha256", r.planned.identity.prompt_sha256}});
+      prompts.push_back({{"prompt_id", r.planned.prompt_id},
+                         {"prompt_set", r.planned.prompt_set},
+                         {"target_tokens", 512},
+                         {"prompt_tokens_est", 550},
+                         {"prompt_chars", 560},
+                         {"prompt_sha256", r.planned.identity.prompt_sha256}});
     }
   }
   writer.WritePlan(prompts, requests);

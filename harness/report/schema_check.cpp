@@ -34,8 +34,10 @@ std::unique_ptr<valijson::Schema> LoadSchema(const fs::path& file) {
   return schema;
 }
 
-// The deepest places come first and only a few are kept: a wrong leaf makes every schema around it fail too.
-void Validate(const valijson::Schema& schema, const json& value, const std::string& where, std::vector<std::string>& out) {
+// The deepest places come first and only a few are kept: a wrong leaf makes every schema around it
+// fail too.
+void Validate(const valijson::Schema& schema, const json& value, const std::string& where,
+              std::vector<std::string>& out) {
   valijson::Validator validator(valijson::Validator::kStrongTypes);
   valijson::ValidationResults results;
   const Adapter adapter(value);
@@ -43,8 +45,9 @@ void Validate(const valijson::Schema& schema, const json& value, const std::stri
   std::vector<valijson::ValidationResults::Error> errors;
   valijson::ValidationResults::Error error;
   while (results.popError(error)) errors.push_back(error);
-  std::stable_sort(errors.begin(), errors.end(),
-                   [](const auto& a, const auto& b) { return a.context.size() > b.context.size(); });
+  std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) {
+    return a.context.size() > b.context.size();
+  });
   constexpr std::size_t kShown = 6;
   if (errors.size() > kShown) errors.resize(kShown);
   for (const auto& e : errors) {
@@ -96,7 +99,8 @@ std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::
     if (artifact.extension() == ".jsonl") {
       int row_number = 0;
       for (const auto& row : ReadJsonl(artifact)) {
-        Validate(schema, row, fmt::format("{}:{}", artifact.filename().string(), ++row_number), violations);
+        Validate(schema, row, fmt::format("{}:{}", artifact.filename().string(), ++row_number),
+                 violations);
       }
     } else {
       Validate(schema, ReadJson(artifact), artifact.filename().string(), violations);
@@ -112,7 +116,8 @@ std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::
 std::string SchemaFor(const std::string& name) {
   for (const auto& k : kKnown) {
     const bool whole = *k.end == '\0';
-    if (whole ? name == k.begin : name.starts_with(k.begin) && name.ends_with(k.end)) return std::string(k.schema) + ".schema.json";
+    if (whole ? name == k.begin : name.starts_with(k.begin) && name.ends_with(k.end))
+      return std::string(k.schema) + ".schema.json";
   }
   return "";
 }

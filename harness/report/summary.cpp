@@ -43,7 +43,8 @@ json SummaryOf(const std::vector<double>& sample) {
 
 json QuantilesOf(const std::vector<double>& sample) {
   json out = json::object();
-  for (const auto& [name, q] : {std::pair{"p50", 0.50}, std::pair{"p95", 0.95}, std::pair{"p99", 0.99}}) {
+  for (const auto& [name, q] :
+       {std::pair{"p50", 0.50}, std::pair{"p95", 0.95}, std::pair{"p99", 0.99}}) {
     const auto e = EstimateQuantile(sample, q);
     if (e) out[name] = *e;
   }
@@ -69,8 +70,9 @@ Rows RowsOf(const LegEvidence& leg, const std::function<bool(const RequestRecord
 
 json PhaseDelta(const SummaryInput& in, const PhaseEvidence& phase) {
   const auto b = in.boundaries.find(phase.name);
-  return b == in.boundaries.end() ? json{{"available", false}, {"reason", "malformed_snapshot"}}
-                                  : KvbmDeltaJson(phase.tiers, b->second.kvbm_start, b->second.kvbm_end);
+  return b == in.boundaries.end()
+             ? json{{"available", false}, {"reason", "malformed_snapshot"}}
+             : KvbmDeltaJson(phase.tiers, b->second.kvbm_start, b->second.kvbm_end);
 }
 
 json PhaseSummary(const SummaryInput& in, const PhaseEvidence& phase) {
@@ -112,9 +114,12 @@ json Overall(const SummaryInput& in, const json& signals) {
       included.insert(p.name);
       duration += p.duration_s;
     }
-    j = StatisticsBlock(RowsOf(in.leg, [&](const RequestRecord& r) { return included.contains(r.phase); }), duration);
+    j = StatisticsBlock(
+        RowsOf(in.leg, [&](const RequestRecord& r) { return included.contains(r.phase); }),
+        duration);
   } else {
-    j = {{"excluded", true}, {"reason", in.leg.invalid_reason}, {"details", in.leg.invalid_details}};
+    j = {
+        {"excluded", true}, {"reason", in.leg.invalid_reason}, {"details", in.leg.invalid_details}};
   }
   j["phase"] = "overall";
   j["scenario"] = in.leg.scenario;
@@ -125,26 +130,34 @@ json Overall(const SummaryInput& in, const json& signals) {
 json MetricsStatus(const SummaryInput& in) {
   const bool enabled = KvbmEnabled(in.leg.tier);
   // One lost scrape is one phase without a delta: "available" means that all of them answered.
-  const bool available = enabled && in.snapshot_count > 0 && in.snapshots_with_metrics == in.snapshot_count;
-  return {{"status", !enabled ? "skipped" : available ? "ok" : "unavailable"},
+  const bool available =
+      enabled && in.snapshot_count > 0 && in.snapshots_with_metrics == in.snapshot_count;
+  return {{"status", !enabled    ? "skipped"
+                     : available ? "ok"
+                                 : "unavailable"},
           {"kvbm_enabled", enabled},
           {"metrics_available", available},
           {"snapshot_count", in.snapshot_count},
-          {"reason", !enabled ? json("kvbm_disabled") : available ? json() : json("kvbm_metrics_unavailable")}};
+          {"reason", !enabled    ? json("kvbm_disabled")
+                     : available ? json()
+                                 : json("kvbm_metrics_unavailable")}};
 }
 
 json KvbmBlock(const SummaryInput& in, const json& status, const json& signals) {
   json deltas = json::object();
   json rollup = json::object();
   for (const auto& p : in.leg.phases) deltas[p.name] = PhaseDelta(in, p);
-  const std::pair<const char*, const char*> sums[] = {{"offload_blocks_total_delta", "offload_blocks_total_delta"},
-                                                      {"onboard_blocks_total_delta", "onboard_blocks_total_delta"},
-                                                      {"kvbm_matched_tokens_delta", "matched_tokens_total_delta"}};
+  const std::pair<const char*, const char*> sums[] = {
+      {"offload_blocks_total_delta", "offload_blocks_total_delta"},
+      {"onboard_blocks_total_delta", "onboard_blocks_total_delta"},
+      {"kvbm_matched_tokens_delta", "matched_tokens_total_delta"}};
   for (const auto& [key, name] : sums) {
     json sum = deltas.empty() ? json() : json(0.0);
     for (const auto& [phase, d] : deltas.items()) {
       const auto v = d.find(key);
-      sum = sum.is_null() || v == d.end() || v->is_null() ? json() : json(sum.get<double>() + v->get<double>());
+      sum = sum.is_null() || v == d.end() || v->is_null()
+                ? json()
+                : json(sum.get<double>() + v->get<double>());
     }
     rollup[name] = std::move(sum);
   }
@@ -187,11 +200,12 @@ json PhaseFiles(const std::string& phase) {
   json j = json::object();
   for (const char* what : {"kvbm_metrics", "os_io"}) {
     for (const char* at : {"start", "end", "delta"}) {
-      j[fmt::format("{}_{}", what, at)] =
-          fmt::format("{}/phase_{}_{}_{}.json", bundle_files::kPhaseFolder, SanitizePhase(phase), what, at);
+      j[fmt::format("{}_{}", what, at)] = fmt::format(
+          "{}/phase_{}_{}_{}.json", bundle_files::kPhaseFolder, SanitizePhase(phase), what, at);
     }
   }
-  j["evidence"] = fmt::format("{}/phase_{}_evidence.json", bundle_files::kPhaseFolder, SanitizePhase(phase));
+  j["evidence"] =
+      fmt::format("{}/phase_{}_evidence.json", bundle_files::kPhaseFolder, SanitizePhase(phase));
   return j;
 }
 
@@ -218,7 +232,8 @@ json ReuseIdentity(const std::vector<RequestRecord>& records) {
     sets.Add(r.planned.identity);
     ++rows;
   }
-  const bool same = rows >= 2 && sets.identity.size() == 1 && sets.prompt.size() == 1 && sets.params.size() == 1;
+  const bool same =
+      rows >= 2 && sets.identity.size() == 1 && sets.prompt.size() == 1 && sets.params.size() == 1;
   return {{"request_count", rows},
           {"request_identity_sha256", Sorted(sets.identity)},
           {"prompt_sha256", Sorted(sets.prompt)},
@@ -227,8 +242,9 @@ json ReuseIdentity(const std::vector<RequestRecord>& records) {
           {"identical_prompt_bytes", rows >= 2 && sets.prompt.size() == 1},
           {"identical_generation_params", rows >= 2 && sets.params.size() == 1},
           {"verdict", same ? "identical_inputs_confirmed" : "identity_mismatch_detected"},
-          {"interpretation", same ? "Every request of the reuse phases was the same, byte for byte."
-                                  : "The requests of the reuse phases differ, so reuse cannot be judged from them."}};
+          {"interpretation",
+           same ? "Every request of the reuse phases was the same, byte for byte."
+                : "The requests of the reuse phases differ, so reuse cannot be judged from them."}};
 }
 
 }  // namespace
@@ -240,7 +256,8 @@ json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration
   for (const auto* r : rows) {
     if (r->outcome != Outcome::kOk) continue;
     ok.push_back(r);
-    input_tokens += static_cast<double>(r->usage ? r->usage->prompt_tokens : r->planned.prompt_tokens_est);
+    input_tokens +=
+        static_cast<double>(r->usage ? r->usage->prompt_tokens : r->planned.prompt_tokens_est);
     if (r->usage) {
       usage = true;
       output_tokens += static_cast<double>(r->usage->completion_tokens);
@@ -253,29 +270,39 @@ json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration
   const auto latency = Sample(ok, [](const RequestRecord& r) { return r.LatencyMs(); });
   const auto e2e = Sample(ok, [](const RequestRecord& r) { return r.E2eMs(); });
   const std::size_t errors = rows.size() - ok.size();
-  json j = {{"duration_s", RoundTo(duration_s, 3)},
-            {"total_requests", rows.size()},
-            {"ok_requests", ok.size()},
-            {"error_requests", errors},
-            {"error_rate", rows.empty() ? json() : json(RoundTo(static_cast<double>(errors) / static_cast<double>(rows.size()), 6))},
-            {"outcomes", OutcomesOf(rows)},
-            {"req_per_s", per_second(static_cast<double>(rows.size()), 4)},
-            {"ok_req_per_s", per_second(static_cast<double>(ok.size()), 4)},
-            {"input_tokens_per_s_est", per_second(input_tokens, 3)},
-            {"output_tokens_per_s_est", usage ? per_second(output_tokens, 3) : json()},
-            {"latency_ms", SummaryOf(latency)},
-            {"ttft_ms", SummaryOf(ttfc)},  // one definition: a chunk with text is the first token that a client can see
-            {"ttfc_ms", SummaryOf(ttfc)},
-            {"ttfb_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TtfbMs(); }))},
-            {"e2e_ms", SummaryOf(e2e)},
-            {"tpot_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TpotMs(); }))},
-            {"send_delay_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.SendDelayMs(); }))}};
-  j["quantiles"] = {{"ttfc_ms", QuantilesOf(ttfc)}, {"latency_ms", QuantilesOf(latency)}, {"e2e_ms", QuantilesOf(e2e)}};
+  json j = {
+      {"duration_s", RoundTo(duration_s, 3)},
+      {"total_requests", rows.size()},
+      {"ok_requests", ok.size()},
+      {"error_requests", errors},
+      {"error_rate",
+       rows.empty()
+           ? json()
+           : json(RoundTo(static_cast<double>(errors) / static_cast<double>(rows.size()), 6))},
+      {"outcomes", OutcomesOf(rows)},
+      {"req_per_s", per_second(static_cast<double>(rows.size()), 4)},
+      {"ok_req_per_s", per_second(static_cast<double>(ok.size()), 4)},
+      {"input_tokens_per_s_est", per_second(input_tokens, 3)},
+      {"output_tokens_per_s_est", usage ? per_second(output_tokens, 3) : json()},
+      {"latency_ms", SummaryOf(latency)},
+      {"ttft_ms",
+       SummaryOf(
+           ttfc)},  // one definition: a chunk with text is the first token that a client can see
+      {"ttfc_ms", SummaryOf(ttfc)},
+      {"ttfb_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TtfbMs(); }))},
+      {"e2e_ms", SummaryOf(e2e)},
+      {"tpot_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TpotMs(); }))},
+      {"send_delay_ms",
+       SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.SendDelayMs(); }))}};
+  j["quantiles"] = {{"ttfc_ms", QuantilesOf(ttfc)},
+                    {"latency_ms", QuantilesOf(latency)},
+                    {"e2e_ms", QuantilesOf(e2e)}};
   return j;
 }
 
 json RequestIdentityJson(const std::vector<RequestRecord>& records, const std::string& scenario) {
-  if (records.empty()) return {{"available", false}, {"reason", "no_requests"}, {"total_requests", 0}};
+  if (records.empty())
+    return {{"available", false}, {"reason", "no_requests"}, {"total_requests", 0}};
   IdentitySets all;
   std::set<std::string> prefixes, headers;
   std::map<std::string, int> sessions;
@@ -334,53 +361,63 @@ json BuildSummary(const SummaryInput& in) {
     windows[p.name] = {{"start", p.start_utc}, {"end", p.end_utc}};
     phases.push_back(PhaseSummary(in, p));
   }
-  json notes = json::array({"Latency figures are of ok requests alone; the others are counted by outcome.",
-                            "TTFC is the first non-empty generated text; ttft_ms is the same figure under its other name.",
-                            "Device counters are of the whole block device: context and upper bound, never a gate."});
+  json notes = json::array(
+      {"Latency figures are of ok requests alone; the others are counted by outcome.",
+       "TTFC is the first non-empty generated text; ttft_ms is the same figure under its other "
+       "name.",
+       "Device counters are of the whole block device: context and upper bound, never a gate."});
   for (const auto& n : in.config.notes) notes.push_back(n);
   for (const auto& n : in.notes.notes) notes.push_back(n);
   json tags = json::array({TierName(in.leg.tier), KvModeName(in.leg.tier), in.config.backend});
   for (const auto& f : in.config.faults) tags.push_back("fault:" + f);
   if (in.config.kv_mode.disable_disk_offload_filter) tags.push_back("disk_offload_filter_off");
 
-  return {{"schema_version", kBundleSchemaVersion},
-          {"run_id", in.leg.run_id},
-          {"created_utc", in.created_utc},
-          {"run_valid", in.leg.run_valid},
-          {"invalid_reason", in.leg.invalid_reason.empty() ? json() : json(in.leg.invalid_reason)},
-          {"invalid_details", in.leg.invalid_details},
-          {"model_id", in.config.model_id},
-          {"model_count_end", in.leg.models_at_end.available() ? json(in.leg.models_at_end.value()) : json()},
-          {"scenario", in.leg.scenario},
-          {"stream", in.config.request.stream},
-          {"stream_timeout_s", in.config.request.stall_timeout_s},
-          {"stream_record_ttfb", in.config.request.stream_record_ttfb},
-          {"mode", TierName(in.leg.tier)},
-          {"tier_mode", TierName(in.leg.tier)},
-          {"kvbm_enabled", KvbmEnabled(in.leg.tier)},
-          {"kvbm_metrics_available", status.at("metrics_available")},
-          {"kvbm_metrics_status", status},
-          {"kv_mode", config.at("kv_mode")},
-          {"kv_runtime_env", config.at("kv_runtime_env")},
-          {"variant_tags", std::move(tags)},
-          {"request_manifest_path", bundle_files::kRequestPlan},
-          {"phase_delta_artifacts", std::move(files)},
-          {"nvme", {{"unavailable", "NVMe identity and SMART data are not collected by this version"}}},
-          {"storage", {{"unavailable", "device metadata is not collected by this version"}}},
-          {"io_attribution",
-           {{"enabled", false}, {"available", false}, {"report_path", nullptr}, {"capture_error_count", 0}}},
-          {"phase_windows", std::move(windows)},
-          {"phase_summaries", std::move(phases)},
-          {"overall_summary", Overall(in, signals)},
-          {"kvbm_metrics", KvbmBlock(in, status, signals)},
-          {"metrics_snapshot",
-           {{"enabled", false}, {"snapshot_dir", nullptr}, {"records", json::array()}, {"inventory_keywords", json::array()}}},
-          {"ttfc_sanity_validation", {{"enabled", false}, {"status", "disabled"}, {"ok", nullptr}}},
-          {"request_identity", RequestIdentityJson(in.leg.records, in.leg.scenario)},
-          {"fingerprint", Fingerprint(in)},
-          {"notes", std::move(notes)},
-          {"findings", in.notes.findings},
-          {"leg", LegHeadJson(in.leg)}};
+  return {
+      {"schema_version", kBundleSchemaVersion},
+      {"run_id", in.leg.run_id},
+      {"created_utc", in.created_utc},
+      {"run_valid", in.leg.run_valid},
+      {"invalid_reason", in.leg.invalid_reason.empty() ? json() : json(in.leg.invalid_reason)},
+      {"invalid_details", in.leg.invalid_details},
+      {"model_id", in.config.model_id},
+      {"model_count_end",
+       in.leg.models_at_end.available() ? json(in.leg.models_at_end.value()) : json()},
+      {"scenario", in.leg.scenario},
+      {"stream", in.config.request.stream},
+      {"stream_timeout_s", in.config.request.stall_timeout_s},
+      {"stream_record_ttfb", in.config.request.stream_record_ttfb},
+      {"mode", TierName(in.leg.tier)},
+      {"tier_mode", TierName(in.leg.tier)},
+      {"kvbm_enabled", KvbmEnabled(in.leg.tier)},
+      {"kvbm_metrics_available", status.at("metrics_available")},
+      {"kvbm_metrics_status", status},
+      {"kv_mode", config.at("kv_mode")},
+      {"kv_runtime_env", config.at("kv_runtime_env")},
+      {"variant_tags", std::move(tags)},
+      {"request_manifest_path", bundle_files::kRequestPlan},
+      {"phase_delta_artifacts", std::move(files)},
+      {"nvme", {{"unavailable", "NVMe identity and SMART data are not collected by this version"}}},
+      {"storage", {{"unavailable", "device metadata is not collected by this version"}}},
+      {"io_attribution",
+       {{"enabled", false},
+        {"available", false},
+        {"report_path", nullptr},
+        {"capture_error_count", 0}}},
+      {"phase_windows", std::move(windows)},
+      {"phase_summaries", std::move(phases)},
+      {"overall_summary", Overall(in, signals)},
+      {"kvbm_metrics", KvbmBlock(in, status, signals)},
+      {"metrics_snapshot",
+       {{"enabled", false},
+        {"snapshot_dir", nullptr},
+        {"records", json::array()},
+        {"inventory_keywords", json::array()}}},
+      {"ttfc_sanity_validation", {{"enabled", false}, {"status", "disabled"}, {"ok", nullptr}}},
+      {"request_identity", RequestIdentityJson(in.leg.records, in.leg.scenario)},
+      {"fingerprint", Fingerprint(in)},
+      {"notes", std::move(notes)},
+      {"findings", in.notes.findings},
+      {"leg", LegHeadJson(in.leg)}};
 }
 
 }  // namespace kvtier

@@ -12,12 +12,14 @@
 /// The computed parts of summary.json (spec/artifacts.md A9): pure functions over evidence.
 namespace kvtier {
 
-/// The statistics block over these rows. Latencies (ms) are of ok requests alone, everything else is counted by outcome.
-/// `quantiles` beside them has n and the distribution-free interval of p50, p95 and p99.
+/// The statistics block over these rows. Latencies (ms) are of ok requests alone, everything else
+/// is counted by outcome. `quantiles` beside them has n and the distribution-free interval of p50,
+/// p95 and p99.
 nlohmann::json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration_s);
 
 /// Block request_identity (spec/workloads.md section 7).
-nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records, const std::string& scenario);
+nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records,
+                                   const std::string& scenario);
 
 /// The documented signals of the leg's scenario, by name: rehydrate_replay_signal_kvbm and _io, or
 /// reuse_verify_signal_kvbm; empty for a scenario without one.

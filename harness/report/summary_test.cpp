@@ -23,12 +23,18 @@ json SummaryOf(const LegEvidence& leg, int snapshots = 5, int with_metrics = 5) 
   for (const auto& p : leg.phases) boundaries[p.name] = sample::Boundaries(p);
   const RunConfig config = sample::Config(leg);
   const CloseNotes notes;
-  return BuildSummary({.leg = leg, .config = config, .boundaries = boundaries, .notes = notes, .snapshot_count = snapshots,
-                       .snapshots_with_metrics = with_metrics, .created_utc = "2026-11-22T01:45:20.000+00:00"});
+  return BuildSummary({.leg = leg,
+                       .config = config,
+                       .boundaries = boundaries,
+                       .notes = notes,
+                       .snapshot_count = snapshots,
+                       .snapshots_with_metrics = with_metrics,
+                       .created_utc = "2026-11-22T01:45:20.000+00:00"});
 }
 
 TEST(StatisticsBlock, QuantilesAreType7OverOkRequestsAlone) {
-  // TTFC 10, 20, 30, 40: p50 = 25, p95 at rank 2.85 = 38.5, p90 = 37, mean 25. The failed one would be the least.
+  // TTFC 10, 20, 30, 40: p50 = 25, p95 at rank 2.85 = 38.5, p90 = 37, mean 25. The failed one would
+  // be the least.
   std::vector<RequestRecord> records;
   for (int i = 1; i <= 4; ++i) records.push_back(sample::Record("replay", i, 10.0 * i));
   records.push_back(sample::Record("replay", 5, 0.1, Outcome::kHttpError));
@@ -38,7 +44,8 @@ TEST(StatisticsBlock, QuantilesAreType7OverOkRequestsAlone) {
   EXPECT_EQ(b.at("ttfc_ms").at("p95"), 38.5);
   EXPECT_EQ(b.at("ttfc_ms").at("min"), 10.0);
   EXPECT_EQ(b.at("ttfc_ms").at("n"), 4);
-  EXPECT_EQ(b.at("latency_ms").at("min"), 30.0) << "to the end of the answer, 20 ms after the first text";
+  EXPECT_EQ(b.at("latency_ms").at("min"), 30.0)
+      << "to the end of the answer, 20 ms after the first text";
   EXPECT_EQ(b.at("e2e_ms").at("min"), 24.0) << "to the last text";
   EXPECT_EQ(b.at("tpot_ms").at("p50"), 2.0) << "14 ms over 7 gaps";
   EXPECT_EQ(b.at("total_requests"), 5);
@@ -75,18 +82,21 @@ TEST(KvbmDelta, NamesFollowTheExporterAndHostBlocksAreNoRehydration) {
   PhaseEvidence p = sample::Leg().phases[1];
   p.tiers.onboard_g3_to_g1_blocks = 0U;
   p.tiers.onboard_g2_to_g1_blocks = 18U;
-  const json d = KvbmDeltaJson(p.tiers, sample::Snapshot("before_replay", 0), sample::Snapshot("after_replay", 0));
+  const json d = KvbmDeltaJson(p.tiers, sample::Snapshot("before_replay", 0),
+                               sample::Snapshot("after_replay", 0));
   EXPECT_EQ(d.at("kvbm_onboard_blocks_h2d_delta"), 18.0);
   EXPECT_EQ(d.at("kvbm_onboard_blocks_d2d_delta"), 0.0);
   EXPECT_EQ(d.at("kvbm_offload_blocks_h2d_delta"), 34.0) << "host to disk";
   EXPECT_EQ(d.at("onboard_blocks_total_delta"), 18.0);
   EXPECT_EQ(d.at("disk_rehydrate_counter_positive"), false);
   EXPECT_EQ(d.at("kvbm_disk_cache_hit_rate_after"), 0.25);
-  EXPECT_EQ(d.at("kvbm_disk_bytes_read_delta"), nullptr) << "the exporter has no such counter: that is not 0";
+  EXPECT_EQ(d.at("kvbm_disk_bytes_read_delta"), nullptr)
+      << "the exporter has no such counter: that is not 0";
 }
 
 TEST(KvbmDelta, UnreadIsUnavailableNeverZero) {
-  KvbmSnapshot before = sample::Snapshot("before_replay", 0), after = sample::Snapshot("after_replay", 5);
+  KvbmSnapshot before = sample::Snapshot("before_replay", 0),
+               after = sample::Snapshot("after_replay", 5);
   after.success = false;
   after.error = "503";
   EXPECT_EQ(KvbmDeltaJson({}, before, after).at("reason"), "snapshot_missing");
@@ -109,7 +119,8 @@ TEST(OsIoDelta, SectorsPidsAndTheMissingDevice) {
   json d = OsIoDeltaJson(p.io, b.os_start, b.os_end, "replay");
   EXPECT_EQ(d.at("block_device_delta").at("read_bytes_delta"), 34 * 8192);
   EXPECT_EQ(d.at("block_device_delta").at("before").at("read_sectors"), 1000);
-  EXPECT_EQ(d.at("worker_process_io_delta").at("per_pid_deltas").at(0).at("read_bytes_delta"), 34 * 8192);
+  EXPECT_EQ(d.at("worker_process_io_delta").at("per_pid_deltas").at(0).at("read_bytes_delta"),
+            34 * 8192);
   EXPECT_EQ(d.at("worker_process_io_delta").at("read_mib_delta"), 0.266);
   EXPECT_EQ(d.at("worker_process_io_delta").at("cgroup_read_bytes_delta"), nullptr);
   EXPECT_EQ(d.at("worker_process_io_delta").at("cgroup_reason"), "no io controller");
@@ -134,7 +145,8 @@ TEST(Summary, OverallCoversTheIncludedPhases) {
   EXPECT_EQ(s.at("overall_summary").at("scenario"), "rehydrate_replay");
   EXPECT_EQ(s.at("kvbm_metrics").at("rollup").at("matched_tokens_total_delta"), 32.0 * 34);
   EXPECT_EQ(s.at("kvbm_metrics").at("rollup").at("onboard_blocks_total_delta"), 34.0);
-  EXPECT_EQ(s.at("overall_summary").at("rehydrate_replay_signal_kvbm").at("signal"), "disk_rehydrate_detected");
+  EXPECT_EQ(s.at("overall_summary").at("rehydrate_replay_signal_kvbm").at("signal"),
+            "disk_rehydrate_detected");
 }
 
 TEST(Summary, OneLostScrapeIsNotAvailable) {
@@ -163,12 +175,16 @@ TEST(RequestIdentity, CountsDistinctValues) {
 }
 
 TEST(RequestIdentity, ReuseNeedsTheSameBytes) {
-  std::vector<RequestRecord> records{sample::Record("reuse_1", 1, 10), sample::Record("reuse_2", 1, 10)};
-  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"), "identical_inputs_confirmed");
+  std::vector<RequestRecord> records{sample::Record("reuse_1", 1, 10),
+                                     sample::Record("reuse_2", 1, 10)};
+  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"),
+            "identical_inputs_confirmed");
   records[1].planned.identity.prompt_sha256[0] = 'x';
-  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"), "identity_mismatch_detected");
+  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"),
+            "identity_mismatch_detected");
   records.pop_back();
-  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"), "identity_mismatch_detected")
+  EXPECT_EQ(RequestIdentityJson(records, "reuse_verify").at("reuse_verify_identity").at("verdict"),
+            "identity_mismatch_detected")
       << "one request shows nothing";
 }
 

@@ -18,15 +18,25 @@ using ::testing::Not;
 
 TEST(Csv, FollowsTheConventionsOfTheArtifacts) {
   constexpr std::array<std::string_view, 6> kColumns{"name", "n", "ms", "ok", "missing", "text"};
-  const json rows = {{{"name", "a,b"}, {"n", 3}, {"ms", 2.0}, {"ok", true}, {"missing", nullptr}, {"text", "say \"x\""}, {"extra", 9}},
+  const json rows = {{{"name", "a,b"},
+                      {"n", 3},
+                      {"ms", 2.0},
+                      {"ok", true},
+                      {"missing", nullptr},
+                      {"text", "say \"x\""},
+                      {"extra", 9}},
                      {{"name", "b"}, {"n", -1}, {"ms", 0.1}, {"ok", false}, {"text", ""}}};
-  EXPECT_EQ(CsvText(kColumns, rows), "name,n,ms,ok,missing,text\r\n\"a,b\",3,2.0,True,,\"say \"\"x\"\"\"\r\nb,-1,0.1,False,,\r\n");
+  EXPECT_EQ(
+      CsvText(kColumns, rows),
+      "name,n,ms,ok,missing,text\r\n\"a,b\",3,2.0,True,,\"say \"\"x\"\"\"\r\nb,-1,0.1,False,,\r\n");
   EXPECT_EQ(CsvText(kColumns, json::array()), "name,n,ms,ok,missing,text\r\n");
 }
 
 TEST(Markdown, TablesEscapeBars) {
-  EXPECT_EQ(MarkdownTable({"a", "b"}, {{"x|y", "1\n2"}}), "| a | b |\n|---|---|\n| x\\|y | 1 2 |\n");
-  EXPECT_EQ(TextTable({"", "B1"}, {{"TTFC", "10 ms"}, {"x", ""}}), "           B1\n  TTFC  10 ms\n  x\n");
+  EXPECT_EQ(MarkdownTable({"a", "b"}, {{"x|y", "1\n2"}}),
+            "| a | b |\n|---|---|\n| x\\|y | 1 2 |\n");
+  EXPECT_EQ(TextTable({"", "B1"}, {{"TTFC", "10 ms"}, {"x", ""}}),
+            "           B1\n  TTFC  10 ms\n  x\n");
 }
 
 LiveState Replay() {
@@ -48,7 +58,8 @@ LiveState Replay() {
 
 TEST(LiveView, OneLineHoldsWhatIsKnown) {
   EXPECT_EQ(RenderLive(Replay()),
-            "phase70 pair 3/8 leg 2 B2 | replay | 41/60 | TTFC p50 42 ms | blocks host 0, ssd read 697 | ETA 4 min 32 s");
+            "phase70 pair 3/8 leg 2 B2 | replay | 41/60 | TTFC p50 42 ms | blocks host 0, ssd read "
+            "697 | ETA 4 min 32 s");
   LiveState start;
   start.title = "phase70";
   start.phase = "preflight";
@@ -64,7 +75,10 @@ struct Screen {
   std::string out;
   MonoNs now = 0;
   LiveView View(bool terminal) {
-    return LiveView({.terminal = terminal, .width = 0, .now = [this] { return now; }, .write = [this](std::string_view s) { out += s; }});
+    return LiveView({.terminal = terminal,
+                     .width = 0,
+                     .now = [this] { return now; },
+                     .write = [this](std::string_view s) { out += s; }});
   }
 };
 
@@ -100,7 +114,8 @@ TEST(LiveView, ALogGetsOneLineAPhaseAndNoEscapeSequence) {
   view.PhaseEnd(s, 12.3);
   view.Line("wrote the verdict");
   EXPECT_EQ(screen.out,
-            "phase70 pair 3/8 leg 2 B2 | replay done in 12.3 s | 60 ok, 0 failed | TTFC p50 42 ms | blocks host 0, ssd read 697 | ETA 4 min 32 s\n"
+            "phase70 pair 3/8 leg 2 B2 | replay done in 12.3 s | 60 ok, 0 failed | TTFC p50 42 ms "
+            "| blocks host 0, ssd read 697 | ETA 4 min 32 s\n"
             "wrote the verdict\n");
   EXPECT_THAT(screen.out, Not(HasSubstr("\x1b")));
 }
@@ -108,8 +123,13 @@ TEST(LiveView, ALogGetsOneLineAPhaseAndNoEscapeSequence) {
 json SummaryFor(const LegEvidence& leg, const RunConfig& config, const CloseNotes& notes) {
   std::map<std::string, PhaseBoundaries> boundaries;
   for (const auto& p : sample::Leg().phases) boundaries[p.name] = sample::Boundaries(p);
-  return BuildSummary({.leg = leg, .config = config, .boundaries = boundaries, .notes = notes, .snapshot_count = 5,
-                       .snapshots_with_metrics = 5, .created_utc = "2026-11-22T01:45:20.000+00:00"});
+  return BuildSummary({.leg = leg,
+                       .config = config,
+                       .boundaries = boundaries,
+                       .notes = notes,
+                       .snapshot_count = 5,
+                       .snapshots_with_metrics = 5,
+                       .created_utc = "2026-11-22T01:45:20.000+00:00"});
 }
 
 TEST(RunReport, IsTheGoldenText) {
@@ -117,7 +137,8 @@ TEST(RunReport, IsTheGoldenText) {
   const RunConfig config = sample::Config(leg);
   json summary = SummaryFor(leg, config, {});
   for (auto& [name, s] : summary["overall_summary"].items()) {
-    if (s.is_object() && s.contains("interpretation")) s["interpretation"] = "(sentence of the signal)";
+    if (s.is_object() && s.contains("interpretation"))
+      s["interpretation"] = "(sentence of the signal)";
   }
   const std::string text = RenderRunReport(summary, leg, config);
   EXPECT_EQ(text, Golden("run_report.md", text));
@@ -135,7 +156,9 @@ TEST(RunReport, AnInvalidRunHasNoOverallFiguresAndItsReasons) {
   CloseNotes notes;
   notes.findings = {MakeFinding(Reason::kWorkerLost, leg.run_id, "replay", "the worker exited 9")};
   const std::string text = RenderRunReport(SummaryFor(leg, config, notes), leg, config);
-  EXPECT_THAT(text, HasSubstr("- Valid: no\n- Reason: `model_dropped`\n  - /v1/models is empty after replay"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("- Valid: no\n- Reason: `model_dropped`\n  - /v1/models is empty after replay"));
   EXPECT_THAT(text, HasSubstr("Excluded: the run is not valid"));
   EXPECT_THAT(text, HasSubstr("Fault injected on purpose: `disk-error=0.1`"));
   EXPECT_THAT(text, HasSubstr("(replay): the worker exited 9"));
