@@ -19,8 +19,8 @@ endif()
 # rules, reports and command lines run once, but made up half of a clean build.
 set(kvtier_timed_flags $<$<CONFIG:Release>:-O2>)
 
-# Three precompiled header sets, built once each: what nearly every source includes, the same plus GoogleTest, and the same
-# plus CLI11 for the programs with a command line.
+# Precompiled header sets, built once each: what nearly every source includes, the same for timed code, the same plus
+# GoogleTest, and the same plus CLI11 for the programs with a command line.
 # Preset `debug` builds without them, so a source that leans on them fails there.
 function(kvtier_precompile target kind)
   if(NOT KVTIER_PCH)
@@ -36,6 +36,8 @@ function(kvtier_precompile target kind)
     if(kind STREQUAL "test")
       target_link_libraries(kvtier_pch_test PRIVATE GTest::gmock)
       list(APPEND headers <gmock/gmock.h> <gtest/gtest.h>)
+    elseif(kind STREQUAL "timed")
+      target_compile_options(kvtier_pch_timed PRIVATE ${kvtier_timed_flags})  # g++ crashes on a set of another level
     elseif(kind STREQUAL "cli")
       target_link_libraries(kvtier_pch_cli PRIVATE CLI11::CLI11)
       list(APPEND headers <CLI/CLI.hpp>)
@@ -50,14 +52,16 @@ function(kvtier_library name)
   cmake_parse_arguments(A "TIMED" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(A_SOURCES)
     add_library(kvtier_${name} STATIC ${A_SOURCES})
+    set(precompiled std)
     if(A_TIMED)
       target_compile_options(kvtier_${name} PRIVATE ${kvtier_timed_flags})
+      set(precompiled timed)
     endif()
     target_include_directories(kvtier_${name} PUBLIC ${PROJECT_SOURCE_DIR})
     target_link_libraries(kvtier_${name} PUBLIC ${A_DEPS} fmt::fmt nlohmann_json::nlohmann_json Threads::Threads
       PRIVATE kvtier_flags ${A_PRIVATE_DEPS})
     target_sources(kvtier_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${A_HEADERS})
-    kvtier_precompile(kvtier_${name} std)
+    kvtier_precompile(kvtier_${name} ${precompiled})
   else()
     add_library(kvtier_${name} INTERFACE)
     target_include_directories(kvtier_${name} INTERFACE ${PROJECT_SOURCE_DIR})
@@ -130,6 +134,6 @@ function(kvtier_benchmark name)
     add_executable(${name} ${A_SOURCES})
     target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags)
     target_compile_options(${name} PRIVATE ${kvtier_timed_flags})
-    kvtier_precompile(${name} std)
+    kvtier_precompile(${name} timed)
   endif()
 endfunction()
