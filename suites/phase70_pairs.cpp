@@ -52,6 +52,7 @@ TEST_P(Phase70, PairedExperiment) {
 
 TEST_P(Phase70, GateRunValid) {
   const auto run = Finished();
+  if (GetParam().quick) KVTIER_SKIP_IF_TOO_BUSY(run.verdict.findings);
   EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, [&](const LegEvidence& leg) {
     return CheckRunValid(leg, run.manifest.setup.gates);
   })));

@@ -24,6 +24,7 @@ TEST_P(RehydrateReplay, TheReplayComesFromWhereItMust) {
   RecordProperty("bundle", leg.run_dir);
   const Findings findings = JudgeLeg(leg);
   RecordFindings(findings);
+  if (GetParam().on.quick) KVTIER_SKIP_IF_TOO_BUSY(findings);
   EXPECT_TRUE(HoldsAgainst(findings));
   EXPECT_FALSE(Has(findings, Reason::kExpectedHitsMismatch)) << FindingsText(findings);
 }
