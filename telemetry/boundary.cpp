@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "harness/core/clock.hpp"
-#include "telemetry/block_device.hpp"
-#include "telemetry/cgroup.hpp"
-#include "telemetry/process_io.hpp"
+#include "telemetry/os/block_device.hpp"
+#include "telemetry/os/cgroup.hpp"
+#include "telemetry/os/process_io.hpp"
 
 namespace kvtier {
 namespace {

@@ -7,7 +7,7 @@
 #include "harness/core/clock.hpp"
 #include "harness/core/reading.hpp"
 #include "harness/judge/evidence.hpp"
-#include "telemetry/kvbm.hpp"
+#include "telemetry/engine/kvbm.hpp"
 
 namespace kvtier {
 

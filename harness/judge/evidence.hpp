@@ -8,6 +8,7 @@
 #include "harness/core/reading.hpp"
 #include "harness/core/tier.hpp"
 #include "harness/core/units.hpp"
+#include "harness/judge/host_evidence.hpp"
 #include "harness/load/record.hpp"
 
 /// Everything a rule may look at, as typed values. telemetry/ fills these, harness/report/ writes
@@ -36,6 +37,17 @@ struct TierTraffic {
   Reading<std::uint64_t> onboard_g3_to_g1_blocks;  // kvbm_onboard_blocks_d2d (disk to device)
   Reading<double> host_hit_rate_after;             // sliding-window gauges at the end of the phase
   Reading<double> disk_hit_rate_after;
+  /// Which exporter's words these are ("kvbm_v1", "kvbm_v2", "trtllm", "vllm", ...); empty: none.
+  std::string adapter;
+  /// Beyond what KVBM v1 exports; each unavailable where the exporter does not say it.
+  Reading<std::uint64_t> prompt_tokens;                                // asked of the prefix caches
+  Reading<std::uint64_t> hit_tokens_g1, hit_tokens_g2, hit_tokens_g3;  // prompt tokens by tier
+  Reading<std::uint64_t> onboard_g3_to_g2_blocks;                      // staged from disk to host
+  Reading<Bytes> offload_to_g2_bytes, offload_to_g3_bytes;
+  Reading<Bytes> onboard_from_g2_bytes, onboard_from_g3_bytes;
+  Reading<double> offload_seconds, onboard_seconds;  // time spent in transfers
+  Reading<std::uint64_t> evicted_blocks;
+  Reading<std::uint64_t> failed_transfers;
   bool counter_reset = false;  // some counter went backwards: the deltas are unavailable
   /// kvtier_ref_* deltas (reference stack only); no rule may require them.
   std::map<std::string, double> reference_extras;
@@ -49,6 +61,18 @@ struct ProcessIo {
   std::uint64_t syscr = 0, syscw = 0;
 };
 
+/// A file of the KV cache that a process of the stack holds open, found through its descriptors.
+struct KvFile {
+  std::int64_t pid = 0;
+  int fd = -1;
+  std::string path;
+  bool deleted = false;    // unlinked after open
+  bool direct_io = false;  // O_DIRECT in /proc/<pid>/fdinfo
+  std::string device;      // whole disk that holds it; empty when unknown
+  Reading<Bytes> size, allocated;
+  Reading<Bytes> resident;  // in the page cache
+};
+
 /// Operating-system I/O at one boundary (spec/artifacts.md A7 os_io).
 struct OsIoSnapshot {
   std::string label;
@@ -59,6 +83,7 @@ struct OsIoSnapshot {
   Reading<std::vector<ProcessIo>> processes;  // the worker's process tree
   Reading<Bytes> cgroup_read, cgroup_write;   // of the KV device
   std::string cgroup_source;
+  Reading<std::vector<KvFile>> kv_files;  // open files below the cache directory
 };
 
 /// Operating-system I/O over one phase.
@@ -109,6 +134,7 @@ struct PhaseEvidence {
   IoTraffic io;
   DrainResult drain;
   ClientLoad client;
+  HostEvidence host;
   std::optional<ExpectedHits> expected;
 };
 

@@ -1,4 +1,4 @@
-#include "telemetry/open_files.hpp"
+#include "telemetry/os/open_files.hpp"
 
 #include <cerrno>
 #include <system_error>

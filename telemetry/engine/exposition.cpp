@@ -1,4 +1,4 @@
-#include "telemetry/exposition.hpp"
+#include "telemetry/engine/exposition.hpp"
 
 #include <charconv>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "telemetry/kvbm.hpp"
+#include "telemetry/engine/kvbm.hpp"
 
 #include <array>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "harness/core/clock.hpp"
 #include "harness/core/error.hpp"
 #include "harness/net/http_client.hpp"
-#include "telemetry/exposition.hpp"
+#include "telemetry/engine/exposition.hpp"
 
 namespace kvtier {
 namespace {

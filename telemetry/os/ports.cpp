@@ -1,4 +1,4 @@
-#include "telemetry/ports.hpp"
+#include "telemetry/os/ports.hpp"
 
 #include <algorithm>
 #include <set>

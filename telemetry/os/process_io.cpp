@@ -1,4 +1,4 @@
-#include "telemetry/process_io.hpp"
+#include "telemetry/os/process_io.hpp"
 
 #include <algorithm>
 #include <set>

@@ -6,7 +6,7 @@
 
 #include "harness/core/reading.hpp"
 #include "harness/core/units.hpp"
-#include "telemetry/block_device.hpp"
+#include "telemetry/os/block_device.hpp"
 #include "telemetry/roots.hpp"
 
 namespace kvtier {

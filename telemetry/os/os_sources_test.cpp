@@ -10,11 +10,11 @@
 #include "harness/core/files.hpp"
 #include "harness/core/subprocess.hpp"
 #include "harness/net/http_server.hpp"
-#include "telemetry/block_device.hpp"
-#include "telemetry/cgroup.hpp"
-#include "telemetry/open_files.hpp"
-#include "telemetry/ports.hpp"
-#include "telemetry/process_io.hpp"
+#include "telemetry/os/block_device.hpp"
+#include "telemetry/os/cgroup.hpp"
+#include "telemetry/os/open_files.hpp"
+#include "telemetry/os/ports.hpp"
+#include "telemetry/os/process_io.hpp"
 
 namespace kvtier {
 namespace {

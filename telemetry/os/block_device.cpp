@@ -1,4 +1,4 @@
-#include "telemetry/block_device.hpp"
+#include "telemetry/os/block_device.hpp"
 
 #include <cerrno>
 #include <system_error>

@@ -1,4 +1,4 @@
-#include "telemetry/cgroup.hpp"
+#include "telemetry/os/cgroup.hpp"
 
 #include <optional>
 #include <vector>

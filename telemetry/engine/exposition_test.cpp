@@ -1,4 +1,4 @@
-#include "telemetry/exposition.hpp"
+#include "telemetry/engine/exposition.hpp"
 
 #include <cmath>
 
@@ -8,7 +8,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/net/http_server.hpp"
-#include "telemetry/kvbm.hpp"
+#include "telemetry/engine/kvbm.hpp"
 
 namespace kvtier {
 namespace {

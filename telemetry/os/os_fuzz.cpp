@@ -1,0 +1,25 @@
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "telemetry/os/block_device.hpp"
+#include "telemetry/os/cgroup.hpp"
+#include "telemetry/os/open_files.hpp"
+#include "telemetry/os/ports.hpp"
+#include "telemetry/os/process_io.hpp"
+
+/// Every parser of a text that the kernel wrote: any bytes give a value or a reason.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)kvtier::ParseDiskstats(text, "vda");
+  (void)kvtier::MountSourceOf(text, 0, 31);
+  (void)kvtier::ParseProcessStat(text);
+  (void)kvtier::ParseProcessIo(text);
+  (void)kvtier::ParseEnvironment(text);
+  (void)kvtier::CgroupPath(text, "blkio");
+  (void)kvtier::ParseIoStat(text, 254, 0);
+  (void)kvtier::ParseBlkio(text, 254, 0);
+  (void)kvtier::ParseDescriptorLink(text);
+  (void)kvtier::ListenersOf(text, 8000);
+  return 0;
+}
