@@ -9,6 +9,8 @@
 #include "harness/core/tier.hpp"
 #include "harness/core/units.hpp"
 #include "harness/judge/host_evidence.hpp"
+#include "harness/judge/io_attribution.hpp"
+#include "harness/judge/storage_evidence.hpp"
 #include "harness/load/record.hpp"
 
 /// Everything a rule may look at, as typed values. telemetry/ fills these, harness/report/ writes
@@ -165,6 +167,8 @@ struct LegEvidence {
   std::vector<std::string> invalid_details;
   WorkerReadback worker;
   Reading<std::uint64_t> models_at_end;
+  StorageEvidence storage;
+  std::optional<IoAttributionReport> io_attribution;  // empty: not asked for, or no report written
   std::vector<PhaseEvidence> phases;
   std::vector<RequestRecord> records;
 
