@@ -34,11 +34,11 @@ struct TimelineHead {
 /// One reading of one source at one moment, or a mark (source "mark").
 struct TimelineRow {
   MonoNs at = 0;
-  std::string source;
-  std::string mark;                                // label, only in mark rows
-  std::map<std::string, double> values;            // key -> value in the unit of docs/timeline.md
-  std::map<std::string, std::string> labels;       // key -> text: a command line, a zone's type
-  std::map<std::string, std::string> unavailable;  // key -> reason; key "" is the whole source
+  std::string source{};
+  std::string mark{};                                // label, only in mark rows
+  std::map<std::string, double> values{};            // key -> value in the unit of docs/timeline.md
+  std::map<std::string, std::string> labels{};       // key -> text: a command line, a zone's type
+  std::map<std::string, std::string> unavailable{};  // key -> reason; key "" is the whole source
 };
 
 /// As written to disk: {"t_ns","source",...}; empty maps are left out.
