@@ -14,9 +14,6 @@
 namespace kvtier {
 namespace {
 
-constexpr std::uint64_t kSectorBytes =
-    512;  // of /proc/diskstats, whatever the device's own sector is
-
 struct Numbers {
   unsigned major_number = 0, minor_number = 0;
 };
@@ -123,41 +120,6 @@ Reading<BlockDevice> DeviceUnder(const std::filesystem::path& directory, const O
     minor_number = minor(status.st_rdev);
   }
   return WholeDisk(major_number, minor_number, roots);
-}
-
-Reading<DiskCounters> ParseDiskstats(std::string_view text, std::string_view device) {
-  auto found =
-      Reading<DiskCounters>::Unavailable(fmt::format("{} is not in /proc/diskstats", device));
-  ForEachLine(text, [&](std::string_view line) {
-    const auto words = Words(line);
-    if (words.size() < 3 || words[2] != device) return;
-    // major minor name reads merged sectors ms writes merged sectors ms ...
-    if (words.size() < 10) {
-      found = Reading<DiskCounters>::Unavailable(
-          fmt::format("the line of {} in /proc/diskstats is short", device));
-      return;
-    }
-    const auto reads = ParseNumber<std::uint64_t>(words[3]),
-               read_sectors = ParseNumber<std::uint64_t>(words[5]);
-    const auto writes = ParseNumber<std::uint64_t>(words[7]),
-               write_sectors = ParseNumber<std::uint64_t>(words[9]);
-    if (!reads || !read_sectors || !writes || !write_sectors) {
-      found = Reading<DiskCounters>::Unavailable(
-          fmt::format("the line of {} in /proc/diskstats has no numbers", device));
-      return;
-    }
-    found = DiskCounters{*reads, *writes, Bytes{*read_sectors * kSectorBytes},
-                         Bytes{*write_sectors * kSectorBytes}};
-  });
-  return found;
-}
-
-Reading<DiskCounters> ReadDiskCounters(std::string_view device, const OsRoots& roots) {
-  try {
-    return ParseDiskstats(ReadFile(roots.proc / "diskstats"), device);
-  } catch (const IoError& e) {
-    return Reading<DiskCounters>::Unavailable(e.what());
-  }
 }
 
 }  // namespace kvtier

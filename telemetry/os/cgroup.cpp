@@ -1,12 +1,14 @@
 #include "telemetry/os/cgroup.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "harness/core/error.hpp"
-#include "harness/core/files.hpp"
+#include "telemetry/os/fields.hpp"
+#include "telemetry/os/proc_text.hpp"
 #include "telemetry/text.hpp"
 
 namespace kvtier {
@@ -16,6 +18,7 @@ struct Candidate {
   std::filesystem::path file;
   std::string source;
   bool v2 = false;
+  std::filesystem::path ios;  // v1 counts I/Os in a file of their own
 };
 
 /// v2 alone, v2 beside v1 ("hybrid"), then v1.
@@ -27,24 +30,65 @@ std::vector<Candidate> Candidates(const std::string& membership, const OsRoots& 
   };
   if (const std::string path = CgroupPath(membership, ""); !path.empty()) {
     for (const auto& base : {mount, mount / "unified"}) {
-      candidates.push_back({below(base, path) / "io.stat", "cgroup_v2_io_stat", true});
+      candidates.push_back({below(base, path) / "io.stat", "cgroup_v2_io_stat", true, {}});
     }
   }
   if (const std::string path = CgroupPath(membership, "blkio"); !path.empty()) {
-    for (const char* file : {"blkio.throttle.io_service_bytes", "blkio.io_service_bytes"}) {
-      candidates.push_back(
-          {below(mount / "blkio", path) / file, fmt::format("cgroup_{}", file), false});
+    const auto group = below(mount / "blkio", path);
+    for (const std::string prefix : {"blkio.throttle.", "blkio."}) {
+      candidates.push_back({group / (prefix + "io_service_bytes"),
+                            fmt::format("cgroup_{}io_service_bytes", prefix), false,
+                            group / (prefix + "io_serviced")});
     }
   }
   return candidates;
+}
+
+struct Found {
+  Candidate file;
+  std::string text;
+};
+Reading<Found> FirstReadable(pid_t pid, const OsRoots& roots) {
+  ProcText membership(roots.proc / std::to_string(pid) / "cgroup");
+  const auto groups = membership.Read();
+  if (!groups) return Reading<Found>::Unavailable(groups.reason());
+  for (const Candidate& candidate : Candidates(std::string(*groups), roots)) {
+    ProcText file(candidate.file);
+    if (const auto text = file.Read()) return Found{candidate, std::string(*text)};
+  }
+  return Reading<Found>::Unavailable(
+      "the worker's control group has no I/O accounting (io or blkio controller off)");
+}
+
+/// "254:0" with no figure known yet.
+std::optional<CgroupDeviceIo> ParseDevice(std::string_view word) {
+  const std::size_t colon = word.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto major_number = ParseNumber<unsigned>(word.substr(0, colon));
+  const auto minor_number = ParseNumber<unsigned>(word.substr(colon + 1));
+  if (!major_number || !minor_number) return std::nullopt;
+  constexpr const char* kNone = "the control group has no such figure for the device";
+  return CgroupDeviceIo{*major_number,
+                        *minor_number,
+                        Reading<Bytes>::Unavailable(kNone),
+                        Reading<Bytes>::Unavailable(kNone),
+                        Reading<std::uint64_t>::Unavailable(kNone),
+                        Reading<std::uint64_t>::Unavailable(kNone)};
+}
+
+/// `name` as in io.stat; other names are not kept.
+void SetFigure(CgroupDeviceIo& device, std::string_view name, std::uint64_t value) {
+  if (name == "rbytes") device.read = Bytes{value};
+  if (name == "wbytes") device.write = Bytes{value};
+  if (name == "rios") device.read_ios = value;
+  if (name == "wios") device.write_ios = value;
 }
 
 // A kernel may have the file and account nothing in it (the root group of v1 says "Total 0"
 // whatever happens), so no line is not the same as no I/O.
 std::string NoLine(const std::string& device) {
   return fmt::format(
-      "the control group has no figures for device {}: it did no I/O there, or none is accounted",
-      device);
+      "the control group has no figures for {}: it did no I/O there, or none is accounted", device);
 }
 
 }  // namespace
@@ -70,7 +114,7 @@ std::string CgroupPath(std::string_view text, std::string_view controller) {
 Reading<CgroupIo> ParseIoStat(std::string_view text, unsigned major_number, unsigned minor_number) {
   const std::string wanted = fmt::format("{}:{}", major_number, minor_number);
   CgroupIo io;
-  std::string problem = NoLine(wanted);
+  std::string problem = NoLine("device " + wanted);
   ForEachLine(text, [&](std::string_view line) {
     const auto words = Words(line);
     if (words.empty() || words[0] != wanted) return;
@@ -96,34 +140,74 @@ Reading<CgroupIo> ParseBlkio(std::string_view text, unsigned major_number, unsig
     if (words[1] == "Read") read = ParseNumber<std::uint64_t>(words[2]);
     if (words[1] == "Write") write = ParseNumber<std::uint64_t>(words[2]);
   });
-  if (!read || !write) return Reading<CgroupIo>::Unavailable(NoLine(wanted));
+  if (!read || !write) return Reading<CgroupIo>::Unavailable(NoLine("device " + wanted));
   return CgroupIo{Bytes{*read}, Bytes{*write}, "", ""};
 }
 
-Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots) {
-  std::string membership;
-  try {
-    membership = ReadFile(roots.proc / std::to_string(pid) / "cgroup");
-  } catch (const IoError& e) {
-    return Reading<CgroupIo>::Unavailable(e.what());
-  }
-  for (const Candidate& candidate : Candidates(membership, roots)) {
-    std::string text;
-    try {
-      text = ReadFile(candidate.file);
-    } catch (const IoError&) {
-      continue;
+std::vector<CgroupDeviceIo> ParseIoStatTable(std::string_view text) {
+  std::vector<CgroupDeviceIo> devices;
+  ForEachLine(text, [&](std::string_view line) {
+    Fields fields(line);
+    auto device = ParseDevice(fields.Next());
+    if (!device) return;
+    for (std::string_view word = fields.Next(); !word.empty(); word = fields.Next()) {
+      const std::size_t equals = std::min(word.find('='), word.size());
+      const auto value = ParseNumber<std::uint64_t>(word.substr(std::min(equals + 1, word.size())));
+      if (value) SetFigure(*device, word.substr(0, equals), *value);
     }
-    auto io = candidate.v2 ? ParseIoStat(text, device.major_number, device.minor_number)
-                           : ParseBlkio(text, device.major_number, device.minor_number);
-    return io.Map([&](CgroupIo value) {
-      value.source = candidate.source;
-      value.path = candidate.file.string();
-      return value;
+    devices.push_back(std::move(*device));
+  });
+  return devices;
+}
+
+std::vector<CgroupDeviceIo> ParseBlkioTable(std::string_view bytes, std::string_view ios) {
+  std::vector<CgroupDeviceIo> devices;
+  const auto add = [&](std::string_view text, std::string_view read, std::string_view write) {
+    ForEachLine(text, [&](std::string_view line) {
+      Fields fields(line);  // "254:0 Read 4096"
+      auto device = ParseDevice(fields.Next());
+      const std::string_view operation = fields.Next();
+      const auto value = fields.Number<std::uint64_t>();
+      if (!device || !value || (operation != "Read" && operation != "Write")) return;
+      auto at = std::find_if(devices.begin(), devices.end(), [&](const CgroupDeviceIo& d) {
+        return d.major_number == device->major_number && d.minor_number == device->minor_number;
+      });
+      if (at == devices.end()) at = devices.insert(devices.end(), std::move(*device));
+      SetFigure(*at, operation == "Read" ? read : write, *value);
     });
+  };
+  add(bytes, "rbytes", "wbytes");
+  add(ios, "rios", "wios");
+  return devices;
+}
+
+Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots) {
+  const auto found = FirstReadable(pid, roots);
+  if (!found) return Reading<CgroupIo>::Unavailable(found.reason());
+  auto io = found->file.v2 ? ParseIoStat(found->text, device.major_number, device.minor_number)
+                           : ParseBlkio(found->text, device.major_number, device.minor_number);
+  return io.Map([&](CgroupIo value) {
+    value.source = found->file.source;
+    value.path = found->file.file.string();
+    return value;
+  });
+}
+
+Reading<CgroupIoTable> ReadCgroupIoTable(pid_t pid, const OsRoots& roots) {
+  const auto found = FirstReadable(pid, roots);
+  if (!found) return Reading<CgroupIoTable>::Unavailable(found.reason());
+  CgroupIoTable table;
+  table.source = found->file.source;
+  table.path = found->file.file.string();
+  if (found->file.v2) {
+    table.devices = ParseIoStatTable(found->text);
+  } else {
+    ProcText file(found->file.ios);
+    const auto ios = file.Read();
+    table.devices = ParseBlkioTable(found->text, ios ? *ios : std::string_view());
   }
-  return Reading<CgroupIo>::Unavailable(
-      "the worker's control group has no I/O accounting (io or blkio controller off)");
+  if (table.devices.empty()) return Reading<CgroupIoTable>::Unavailable(NoLine("any device"));
+  return table;
 }
 
 }  // namespace kvtier

@@ -1,6 +1,8 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -22,6 +24,23 @@ struct CgroupIo {
 /// The control group of a process on `device`: v2 io.stat where the io controller is on, else v1
 /// blkio, else unavailable. A group shared with other processes counts theirs too; the path tells.
 Reading<CgroupIo> ReadCgroupIo(pid_t pid, const BlockDevice& device, const OsRoots& roots = {});
+
+/// Cumulative I/O of a control group on one of its devices.
+struct CgroupDeviceIo {
+  unsigned major_number = 0, minor_number = 0;
+  Reading<Bytes> read, write;
+  Reading<std::uint64_t> read_ios, write_ios;
+};
+struct CgroupIoTable {
+  std::vector<CgroupDeviceIo> devices;  // in the order of the file
+  std::string source, path;             // as in CgroupIo
+};
+/// All devices of the control group of a process. Unavailable as ReadCgroupIo, and when the file
+/// has no device.
+Reading<CgroupIoTable> ReadCgroupIoTable(pid_t pid, const OsRoots& roots = {});
+std::vector<CgroupDeviceIo> ParseIoStatTable(std::string_view text);
+/// From the texts of blkio's io_service_bytes and io_serviced.
+std::vector<CgroupDeviceIo> ParseBlkioTable(std::string_view bytes, std::string_view ios);
 
 /// Path of the group for a controller in the text of /proc/<pid>/cgroup; controller "" is the v2
 /// line.

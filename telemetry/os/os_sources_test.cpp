@@ -7,11 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/core/files.hpp"
 #include "harness/core/subprocess.hpp"
 #include "harness/net/http_server.hpp"
 #include "telemetry/os/block_device.hpp"
 #include "telemetry/os/cgroup.hpp"
+#include "telemetry/os/fake_tree.hpp"
 #include "telemetry/os/open_files.hpp"
 #include "telemetry/os/ports.hpp"
 #include "telemetry/os/process_io.hpp"
@@ -25,45 +25,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-/// A folder that stands for / with a made-up /proc and /sys.
-class FakeSystem : public ::testing::Test {
- protected:
-  FakeSystem()
-      : root_(fs::path(::testing::TempDir()) / fmt::format("os_{}_{}", ::getpid(), ++serial_)) {
-    fs::create_directories(root_);
-    roots_ = {root_ / "proc", root_ / "sys"};
-  }
-  ~FakeSystem() override { fs::remove_all(root_); }
-  void Put(const std::string& file, std::string_view text) {
-    fs::create_directories((root_ / file).parent_path());
-    WriteFileAtomic(root_ / file, text);
-  }
-  void PutProcess(int pid, int parent, std::uint64_t read_bytes) {
-    const std::string base = fmt::format("proc/{}/", pid);
-    Put(base + "stat",
-        fmt::format("{} (a b) c) S {} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 777 0\n", pid, parent));
-    Put(base + "io",
-        fmt::format("rchar: 10\nwchar: 20\nsyscr: 1\nsyscw: 2\nread_bytes: {}\nwrite_bytes: 4096\n"
-                    "cancelled_write_bytes: 0\n",
-                    read_bytes));
-    Put(base + "cmdline", std::string("worker\0--flag\0", 14));
-  }
-  fs::path root_;
-  OsRoots roots_;
-  static inline int serial_ = 0;
-};
-
-TEST(Diskstats, SectorsBecomeBytes) {
-  const char* text =
-      " 254       0 vda 100 5 2048 30 200 6 4096 40 0 50 70 1 0 8 1\n"
-      " 259       0 nvme0n1 1 0 8 0 2 0 16 0 0 0 0\n";
-  EXPECT_EQ(*ParseDiskstats(text, "vda"),
-            (DiskCounters{100, 200, Bytes{2048 * 512}, Bytes{4096 * 512}}));
-  EXPECT_EQ(ParseDiskstats(text, "nvme0n1")->read, Bytes{8 * 512});
-  EXPECT_THAT(ParseDiskstats(text, "nvme0").reason(), HasSubstr("nvme0 is not in"));
-  EXPECT_FALSE(ParseDiskstats("254 0 vda 1 2 3\n", "vda").available());
-  EXPECT_FALSE(ParseDiskstats("254 0 vda 1 2 x 4 5 6 7 8\n", "vda").available());
-}
+class FakeSystem : public ::testing::Test, protected FakeTree {};
 
 TEST_F(FakeSystem, APartitionIsResolvedToItsDisk) {
   Put("sys/devices/pci/nvme0n1/dev", "259:0\n");
@@ -171,6 +133,36 @@ TEST_F(FakeSystem, CgroupV2AndV1AndNone) {
   EXPECT_FALSE(ParseBlkio("Total 0\n", 254, 0).available())
       << "a root group that accounts nothing is no zero";
   EXPECT_FALSE(ParseIoStat("254:0 rbytes=x wbytes=1\n", 254, 0).available());
+}
+
+TEST_F(FakeSystem, AllDevicesOfAControlGroup) {
+  Put("proc/9/cgroup", "0::/slice/x\n");
+  EXPECT_THAT(ReadCgroupIoTable(9, roots_).reason(), HasSubstr("no I/O accounting"));
+  Put("sys/fs/cgroup/slice/x/io.stat", "");
+  EXPECT_THAT(ReadCgroupIoTable(9, roots_).reason(), HasSubstr("no figures for any device"));
+  Put("sys/fs/cgroup/slice/x/io.stat",
+      "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n254:0 rbytes=5\n");
+  const auto v2 = ReadCgroupIoTable(9, roots_);
+  ASSERT_TRUE(v2.available()) << v2.reason();
+  ASSERT_EQ(v2->devices.size(), 2u);
+  EXPECT_EQ(*v2->devices[0].write, Bytes{2});
+  EXPECT_EQ(*v2->devices[0].write_ios, 4u);
+  EXPECT_EQ(v2->devices[1].major_number, 254u);
+  EXPECT_EQ(*v2->devices[1].read, Bytes{5});
+  EXPECT_FALSE(v2->devices[1].write.available()) << "not in the line is not 0";
+
+  Put("proc/10/cgroup", "7:blkio:/job\n");
+  Put("sys/fs/cgroup/blkio/job/blkio.throttle.io_service_bytes",
+      "254:0 Read 10\n254:0 Write 20\n254:0 Total 30\n8:0 Read 5\nTotal 35\n");
+  auto v1 = ReadCgroupIoTable(10, roots_);
+  ASSERT_TRUE(v1.available()) << v1.reason();
+  EXPECT_EQ(*v1->devices[0].write, Bytes{20});
+  EXPECT_FALSE(v1->devices[0].read_ios.available());
+  Put("sys/fs/cgroup/blkio/job/blkio.throttle.io_serviced", "254:0 Read 3\n254:0 Write 4\n");
+  v1 = ReadCgroupIoTable(10, roots_);
+  EXPECT_EQ(*v1->devices[0].read_ios, 3u);
+  EXPECT_EQ(v1->source, "cgroup_blkio.throttle.io_service_bytes");
+  EXPECT_THAT(ParseBlkioTable("Total 0\n", ""), IsEmpty());
 }
 
 TEST(OpenFiles, LinksAndFolders) {

@@ -7,6 +7,8 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "telemetry/os/fields.hpp"
+#include "telemetry/os/proc_text.hpp"
 #include "telemetry/text.hpp"
 
 namespace kvtier {
@@ -16,16 +18,10 @@ std::filesystem::path Of(pid_t pid, const char* file, const OsRoots& roots) {
   return roots.proc / std::to_string(pid) / file;
 }
 
-std::string CommandLine(pid_t pid, const OsRoots& roots) {
-  std::string text;
-  try {
-    text = ReadFile(Of(pid, "cmdline", roots));
-  } catch (const IoError&) {
-    return {};
-  }
-  while (!text.empty() && text.back() == '\0') text.pop_back();
-  std::replace(text.begin(), text.end(), '\0', ' ');
-  return text;
+/// The text after "pid (comm)": comm may hold blanks and parentheses, so the last ')' ends it.
+std::string_view AfterCommand(std::string_view stat) {
+  const std::size_t close = stat.rfind(')');
+  return close == std::string_view::npos ? std::string_view() : stat.substr(close + 1);
 }
 
 }  // namespace
@@ -57,27 +53,73 @@ std::optional<ProcessStat> ReadProcessStat(pid_t pid, const OsRoots& roots) {
   }
 }
 
+Reading<ProcessUsage> ParseProcessUsage(std::string_view text, double ticks_per_second,
+                                        std::uint64_t page_bytes) {
+  Fields fields(AfterCommand(text));
+  const auto next = [&](int skip) {
+    fields.Skip(skip);
+    return fields.Number<std::uint64_t>();
+  };
+  // Numbers of proc(5): state is field 3, the first after the command.
+  const auto minor_faults = next(7);  // 10
+  const auto major_faults = next(1);  // 12
+  const auto user = next(1);          // 14
+  const auto system = next(0);        // 15
+  const auto threads = next(4);       // 20
+  const auto start = next(1);         // 22
+  const auto rss = next(1);           // 24
+  if (!minor_faults || !major_faults || !user || !system || !threads || !start || !rss)
+    return Reading<ProcessUsage>::Unavailable("the stat file of the process has no 24 fields");
+  return ProcessUsage{*start,
+                      static_cast<double>(*user) / ticks_per_second,
+                      static_cast<double>(*system) / ticks_per_second,
+                      *minor_faults,
+                      *major_faults,
+                      *threads,
+                      Bytes{*rss * page_bytes}};
+}
+
+std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots) {
+  std::vector<std::string> arguments;
+  ProcText file(Of(pid, "cmdline", roots));
+  const auto text = file.Read();
+  std::string_view rest = text ? *text : std::string_view();
+  while (rest.ends_with('\0')) rest.remove_suffix(1);
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\0'), rest.size());
+    arguments.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return arguments;
+}
+
+std::string ReadCommandLine(pid_t pid, const OsRoots& roots) {
+  return fmt::format("{}", fmt::join(ReadArguments(pid, roots), " "));
+}
+
 Reading<ProcessIo> ParseProcessIo(std::string_view text) {
-  std::map<std::string_view, std::uint64_t> values;
+  constexpr std::string_view kNames[] = {"rchar", "wchar",      "syscr",
+                                         "syscw", "read_bytes", "write_bytes"};
+  std::optional<std::uint64_t> values[std::size(kNames)];
   ForEachLine(text, [&](std::string_view line) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
-    const auto words = Words(line.substr(colon + 1));
-    if (words.size() != 1) return;
-    if (const auto value = ParseNumber<std::uint64_t>(words[0]))
-      values[line.substr(0, colon)] = *value;
+    for (std::size_t i = 0; i < std::size(kNames); ++i) {
+      if (line.substr(0, colon) == kNames[i])
+        values[i] = Fields(line.substr(colon + 1)).Number<std::uint64_t>();
+    }
   });
-  for (const char* name : {"rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes"}) {
-    if (!values.contains(name))
-      return Reading<ProcessIo>::Unavailable(fmt::format("the io file has no {}", name));
+  for (std::size_t i = 0; i < std::size(kNames); ++i) {
+    if (!values[i])
+      return Reading<ProcessIo>::Unavailable(fmt::format("the io file has no {}", kNames[i]));
   }
   ProcessIo io;
-  io.rchar = Bytes{values["rchar"]};
-  io.wchar = Bytes{values["wchar"]};
-  io.syscr = values["syscr"];
-  io.syscw = values["syscw"];
-  io.read_bytes = Bytes{values["read_bytes"]};
-  io.write_bytes = Bytes{values["write_bytes"]};
+  io.rchar = Bytes{*values[0]};
+  io.wchar = Bytes{*values[1]};
+  io.syscr = *values[2];
+  io.syscw = *values[3];
+  io.read_bytes = Bytes{*values[4]};
+  io.write_bytes = Bytes{*values[5]};
   return io;
 }
 
@@ -120,7 +162,7 @@ Reading<std::vector<ProcessIo>> ReadTreeIo(std::span<const pid_t> pids, const Os
       if (!io) return Result::Unavailable(fmt::format("process {}: {}", pid, io.reason()));
       ProcessIo row = *io;
       row.pid = pid;
-      row.cmdline = CommandLine(pid, roots);
+      row.cmdline = ReadCommandLine(pid, roots);
       all.push_back(std::move(row));
     } catch (const IoError& e) {
       return Result::Unavailable(

@@ -27,9 +27,26 @@ struct ProcessStat {
 std::optional<ProcessStat> ParseProcessStat(std::string_view text);
 std::optional<ProcessStat> ReadProcessStat(pid_t pid, const OsRoots& roots = {});
 
+/// What a process has used so far, from the same file.
+struct ProcessUsage {
+  std::uint64_t start_ticks = 0;
+  double cpu_user_s = 0, cpu_system_s = 0;           // all threads, ended ones too
+  std::uint64_t minor_faults = 0, major_faults = 0;  // without those of children
+  std::uint64_t threads = 0;
+  Bytes rss{};  // as the kernel sums it up for this file: may lag by some pages a thread
+};
+/// Unavailable when the text is short (proc(5), fields 10 to 24 of /proc/<pid>/stat).
+Reading<ProcessUsage> ParseProcessUsage(std::string_view text, double ticks_per_second,
+                                        std::uint64_t page_bytes);
+
 /// The text of /proc/<pid>/io. read_bytes and write_bytes reached (or will reach) a device, rchar
 /// and wchar were asked for by system calls. Unavailable when a field is missing.
 Reading<ProcessIo> ParseProcessIo(std::string_view text);
+
+/// Arguments of /proc/<pid>/cmdline; none for a kernel thread, a zombie or a process that is gone.
+std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots = {});
+/// The same with blanks between them.
+std::string ReadCommandLine(pid_t pid, const OsRoots& roots = {});
 
 /// The given processes and all their descendants that are alive, ascending.
 std::vector<pid_t> ProcessTree(std::span<const pid_t> roots_of_tree, const OsRoots& roots = {});
