@@ -37,6 +37,61 @@ inline RequestRecord MakeRecord(int index, const std::string& phase, int prompt,
   return r;
 }
 
+/// A machine that did nothing else for ten seconds, with every sensor there is.
+inline HostWindow QuietWindow() {
+  HostWindow w;
+  w.duration_s = 10;
+  w.cpu_busy_ratio = 0.55;
+  w.cpu_iowait_ratio = 0.01;
+  w.cpu_steal_ratio = 0.0;
+  w.cpu_stack_ratio = 0.45;
+  w.cpu_own_ratio = 0.05;
+  w.cpu_other_ratio = 0.05;
+  w.device = "nvme0n1";
+  w.device_read = w.device_write = w.stack_read = w.stack_write = 100_MiB;
+  w.own_read = w.own_write = w.other_read = w.other_write = Bytes{0};
+  w.mem_total = Bytes{4'294'967'296};
+  w.mem_available_min = Bytes{2'147'483'648};
+  w.swap_used_max = Bytes{0};
+  w.pages_swapped_in = w.pages_swapped_out = w.major_faults = w.oom_kills = std::uint64_t{0};
+  w.cpu_stall_ratio = w.io_stall_ratio = w.memory_stall_ratio = 0.0;
+  w.zone_celsius_max = w.nvme_celsius_max = w.gpu_celsius_max = 45.0;
+  w.cpu_throttle_events = w.cooling_active = std::uint64_t{0};
+  w.gpu_throttle_reasons = std::vector<std::string>{};
+  w.clock_step_ms = 0.1;
+  return w;
+}
+
+inline HostEvidence QuietHost() {
+  HostEvidence h;
+  h.before = h.during = QuietWindow();
+  h.other_workers = std::vector<OtherWorker>{};
+  RecorderHealth recorder;
+  recorder.ticks_due = recorder.rows = 1000;
+  recorder.cpu_ratio = 0.01;
+  h.recorder = recorder;
+  return h;
+}
+
+inline StorageEvidence HealthyStorage() {
+  StorageEvidence s;
+  s.identity.controller = "nvme0";
+  s.identity.device = s.identity.name_space = "/dev/nvme0n1";
+  s.identity.model = "Model A";
+  s.identity.serial = "S1";
+  s.identity.firmware = "F1";
+  s.identity.pcie_link = "32.0 GT/s PCIe x4 (max 32.0 GT/s PCIe x4)";
+  SmartReading log;
+  log.source = "nvme smart-log";
+  log.data_units_read = log.data_units_written = std::uint64_t{1000};
+  log.power_on_hours = std::uint64_t{100};
+  log.critical_warning = log.media_errors = std::uint64_t{0};
+  log.warning_temperature_minutes = log.critical_temperature_minutes = std::uint64_t{0};
+  log.thermal_throttle_transitions = std::uint64_t{0};
+  s.before = s.after = log;
+  return s;
+}
+
 inline PhaseEvidence MakePhase(const std::string& name, int requests) {
   PhaseEvidence p;
   p.name = name;
@@ -50,13 +105,14 @@ inline PhaseEvidence MakePhase(const std::string& name, int requests) {
   p.tiers.onboard_g2_to_g1_blocks = std::uint64_t{0};
   p.tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
   p.tiers.disk_hit_rate_after = 0.0;
-  p.io.block_device = "vda";
+  p.io.block_device = "nvme0n1";
   p.io.device_read = Bytes{0};
   p.io.device_write = Bytes{0};
   p.io.process_read = Bytes{0};
   p.io.process_write = Bytes{0};
   p.io.process_rchar = Bytes{0};
   p.io.process_wchar = Bytes{0};
+  p.host = QuietHost();
   return p;
 }
 
@@ -79,6 +135,7 @@ inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run
   leg.worker.disk_offload_filter = false;
   leg.worker.cold_at_start = true;
   leg.models_at_end = std::uint64_t{1};
+  leg.storage = HealthyStorage();
   leg.phases = {MakePhase("populate", 60), MakePhase("thrash", 24), MakePhase("replay", 60)};
   int index = 0;
   for (int i = 0; i < 60; ++i) leg.records.push_back(MakeRecord(++index, "populate", i, 100));
@@ -101,6 +158,34 @@ inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run
 
 inline PhaseEvidence& Replay(LegEvidence& leg) {
   return leg.phases[2];
+}
+
+/// The attribution report that fits the counters of `leg`: one worker of pid 40 did all I/O, with
+/// O_DIRECT on an unlinked file.
+inline IoAttributionReport MakeAttribution(const LegEvidence& leg) {
+  IoAttributionReport r;
+  r.available = true;
+  r.device = "nvme0n1";
+  r.kvbm_disk_path = "/kv";
+  for (const PhaseEvidence& phase : leg.phases) {
+    PhaseAttribution a;
+    a.phase = phase.name;
+    a.start_utc = "2026-01-01T00:00:00.000+00:00";
+    a.end_utc = "2026-01-01T00:00:10.500+00:00";
+    a.block_read = a.sampled_read = phase.io.device_read;
+    a.block_written = a.sampled_written = phase.io.device_write;
+    a.process_read = a.process_rchar = phase.io.process_read;
+    a.process_written = a.process_wchar = phase.io.process_write;
+    a.cgroup_read = Reading<Bytes>::Unavailable("no cgroup v2");
+    a.cgroup_written = a.cgroup_read;
+    a.pids = {{40, "worker", *phase.io.process_read, *phase.io.process_write}};
+    FileObservation file{40, "/kv/cache", true, true, "nvme0n1", {}, {}, {}};
+    file.size = Bytes{kReplayBlocks * kBlockBytes};
+    file.resident_before = file.resident_after = Bytes{0};
+    a.files = std::vector<FileObservation>{file};
+    r.phases.push_back(a);
+  }
+  return r;
 }
 
 /// An experiment of `pairs` pairs with B2 / B1 = `ratio` and a run-to-run spread of `sd` (of the

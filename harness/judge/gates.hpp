@@ -26,6 +26,8 @@ struct GateOptions {
   double min_matched_tokens = 0;
   /// Worker bytes in replay that a B1 leg may read, and may write, with the disk tier off.
   Bytes b1_io_threshold = 1_MiB;
+  /// BENCH_PHASE70_IO_ATTRIB: a leg with KVBM needs an attribution report that shows its reads.
+  bool io_attrib_expected = false;
 };
 
 /// The phase whose latencies are the headline: `replay`, else `replay_A`, else the first that
@@ -80,7 +82,14 @@ AnswerAgreement CompareAnswersAcross(const LegEvidence& a, const LegEvidence& b)
 Findings CheckAnswers(const LegEvidence& leg);
 Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b);
 
-/// All of the above that concern a leg of its tier and scenario.
+/// The disk of the KV cache: described before and after the leg, healthy, and the one whose
+/// counters were read. A missing log is a note, and none where the disk has no such log.
+Findings CheckStorageEvidence(const LegEvidence& leg);
+/// `leg` ran on the same disk with the same firmware as the first leg of the experiment.
+Findings CheckStorageAcross(const LegEvidence& first, const LegEvidence& leg);
+
+/// All of the above that concern a leg of its tier and scenario, the attribution rules and the
+/// noise guards; the same contradiction is said once.
 Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options = {});
 
 }  // namespace kvtier

@@ -1,10 +1,14 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "harness/core/reading.hpp"
 #include "harness/core/units.hpp"
+#include "harness/judge/reason.hpp"
 
 /// Who did the I/O of a phase: io/io_attribution_report.json, and the A2 rules over it.
 namespace kvtier {
@@ -70,6 +74,46 @@ struct IoAttributionVerdict {
   Reading<Bytes> replay_block_read, replay_process_read, replay_cgroup_read;
   std::string evidence_method;     // pid, cgroup, none
   std::vector<PidBytes> top_pids;  // at most 10, by bytes read in replay
+
+  /// The first check of that name; null when there is none.
+  const AttributionCheck* Find(std::string_view name) const {
+    for (const auto& c : checks) {
+      if (c.name == name) return &c;
+    }
+    return nullptr;
+  }
 };
+
+/// The text of artifacts: PASS, WARN, FAIL.
+std::string_view CheckStatusName(CheckStatus status);
+
+struct LegEvidence;
+
+/// The A2 rules over leg.io_attribution and the engine counters of leg.phases; it passes where no
+/// check fails. Strict on B2: the headline replay must have been read from the KV device by the
+/// worker, in the amount that the engine counted; later replay phases must at least agree with the
+/// engine, their checks end in " (<phase>)". On B0 and B1 nothing fails but a missing report where
+/// `expect_report`. Names up to `replay_kvbm_file_observation` are those of spec/telemetry.md
+/// section 8; our own are `replay_reads_magnitude`, `replay_engine_agreement`, `replay_page_cache`,
+/// `replay_device_covers_reads`, `replay_reads_by_strangers`, `replay_window_matches_run`,
+/// `b1_replay_reads`, `io_report_capture_errors`.
+IoAttributionVerdict JudgeIoAttribution(const LegEvidence& leg, bool expect_report);
+
+/// Findings of the same rules. IO_ATTRIB_MISSING when attribution was `expected` and there is no
+/// report, or it shows no read of the worker; a contradiction between the witnesses has its own
+/// code and is said even where nothing was expected. None on B0.
+std::vector<Finding> CheckIoAttribution(const LegEvidence& leg, bool expected);
+
+/// The checker's line on stdout (spec/telemetry.md section 8), without a newline. Sizes are
+/// 1024-based: "0B", "17B", "12.50MiB"; an unavailable one is "unavailable".
+std::string IoAttributionLine(const IoAttributionVerdict& verdict, const std::string& verdict_path);
+/// 0 pass, 2 fail.
+int IoAttributionExitCode(const IoAttributionVerdict& verdict);
+
+/// io/io_attrib_verdict.json (spec: artifacts A12) without schema_version, timestamp_utc and
+/// artifacts, which its writer adds.
+void to_json(nlohmann::json& j, const IoAttributionVerdict& v);
+/// Throws DataError naming the key.
+void from_json(const nlohmann::json& j, IoAttributionVerdict& v);
 
 }  // namespace kvtier

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "harness/judge/gates.hpp"
+#include "harness/judge/noise.hpp"
 
 namespace kvtier {
 namespace {
@@ -232,6 +234,15 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckExpectedHits(leg));
   add(reuse ? CheckReuse(leg) : CheckAnswers(leg));
   add(CheckLengths(leg));
+  for (Finding& f : CheckIoAttribution(leg, options.io_attrib_expected)) {
+    // The witnesses of the phase may have said it already.
+    const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
+      return other.reason == f.reason && other.phase == f.phase;
+    });
+    if (!said) out.push_back(std::move(f));
+  }
+  add(CheckStorageEvidence(leg));
+  add(CheckNoise(leg));
   return out;
 }
 

@@ -164,12 +164,6 @@ void AddSetup(const Phase70Input& input, Findings& out) {
     out.push_back(MakeFinding(Reason::kGateDisabled, "", "",
                               "the early mechanism gate was switched off by request"));
   }
-  if (input.setup.io_attrib_expected &&
-      !Has(input.runner_findings, Reason::kIoAttribNotSupported)) {
-    out.push_back(MakeFinding(
-        Reason::kIoAttribNotSupported, "", "",
-        "per-process I/O attribution was asked for and does not exist in this version"));
-  }
   if (input.legacy) {
     out.push_back(
         MakeFinding(Reason::kLegacySchema, "", "", "the legs were written by an earlier harness"));
@@ -195,6 +189,30 @@ void AddPairGates(const std::vector<JudgedPair>& pairs, Verdict& v) {
       v.findings.insert(v.findings.end(), found.begin(), found.end());
     }
   }
+}
+
+/// Every leg with KVBM passes the attribution rules, and there is one.
+bool AttributionHolds(const std::vector<JudgedLeg>& legs) {
+  std::size_t asked = 0;
+  for (const JudgedLeg& leg : legs) {
+    if (!KvbmEnabled(leg.leg->evidence.tier)) continue;
+    ++asked;
+    if (!leg.io_attribution || !leg.io_attribution->pass) return false;
+  }
+  return asked > 0;
+}
+
+void AddAttribution(const Phase70Input& input, const std::vector<JudgedLeg>& legs, Findings& out) {
+  if (!input.setup.io_attrib_expected || AttributionHolds(legs) ||
+      Has(out, Reason::kIoAttribMissing)) {
+    return;
+  }
+  const auto passed = std::count_if(legs.begin(), legs.end(), [](const JudgedLeg& l) {
+    return l.io_attribution && l.io_attribution->pass;
+  });
+  out.push_back(
+      MakeFinding(Reason::kIoAttribMissing, "", "",
+                  fmt::format("{} of {} legs pass the attribution rules", passed, legs.size())));
 }
 
 // ---- checks and grade
@@ -225,7 +243,7 @@ void FillChecks(const Phase70Input& input, const std::vector<JudgedLeg>& legs, V
   v.mechanism_signal_present = v.ssd_rehydrate_signal_present;
   v.is_rehydrate_workload = input.setup.scenario.find("rehydrate") != std::string::npos;
   v.io_attrib_expected = input.setup.io_attrib_expected;
-  v.io_attrib_ok = false;
+  v.io_attrib_ok = input.setup.io_attrib_expected && AttributionHolds(legs);
   v.mechanism_gate_disabled = input.setup.disable_mechanism_gate;
   const auto& f = v.findings;
   const bool wants_b1 = input.setup.mode_a == TierMode::kB1 || input.setup.mode_b == TierMode::kB1;
@@ -311,6 +329,7 @@ Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& cre
   AddCompleteness(input, legs, v.pairs_complete, v.findings);
   for (const JudgedLeg& leg : legs)
     v.findings.insert(v.findings.end(), leg.findings.begin(), leg.findings.end());
+  AddAttribution(input, legs, v.findings);
   AddPairGates(pairs, v);
   v.findings.insert(v.findings.end(), input.runner_findings.begin(), input.runner_findings.end());
   v.findings.insert(v.findings.end(), v.effect.findings.begin(), v.effect.findings.end());

@@ -90,7 +90,9 @@ struct PairRow {
   std::string metric_used_replay_p95;       // the same, "replay_ttft_p95_ms" or "missing"
   std::optional<double> replay_read_gib;    // OS witness of the worker, not the device
   std::optional<bool> io_attrib_pass;
-  std::string process_evidence_method;  // "proc_pid_io", "cgroup_io", "none"
+  /// "pid", "cgroup" or "none" where the attribution was checked; else of the phase's witness:
+  /// "proc_pid_io", "cgroup_io", "none".
+  std::string process_evidence_method;
   std::optional<bool> pid_warn;
   std::optional<double> kvbm_matched_tokens_delta;
   std::optional<double> kvbm_onboard_blocks_delta;  // disk to device alone

@@ -18,12 +18,20 @@ std::optional<double> Difference(std::optional<double> a, std::optional<double> 
 }  // namespace
 
 std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
+  GateOptions gates = input.setup.gates;
+  gates.io_attrib_expected = input.setup.io_attrib_expected;
   std::vector<JudgedLeg> out;
   for (const Phase70Leg& leg : input.legs) {
     JudgedLeg judged;
     judged.leg = &leg;
     judged.figures = MeasureLeg(leg.evidence);
-    judged.findings = JudgeLeg(leg.evidence, input.setup.gates);
+    judged.findings = JudgeLeg(leg.evidence, gates);
+    const Findings disk = CheckStorageAcross(input.legs.front().evidence, leg.evidence);
+    judged.findings.insert(judged.findings.end(), disk.begin(), disk.end());
+    if (KvbmEnabled(leg.evidence.tier) &&
+        (gates.io_attrib_expected || leg.evidence.io_attribution)) {
+      judged.io_attribution = JudgeIoAttribution(leg.evidence, gates.io_attrib_expected);
+    }
     judged.valid = std::none_of(judged.findings.begin(), judged.findings.end(),
                                 [](const Finding& f) { return f.Invalidates(); });
     out.push_back(std::move(judged));
@@ -73,9 +81,22 @@ PairRow RowOf(const JudgedLeg& judged, const Phase70Setup& setup) {
   r.metric_used_replay_p95 = f.ttfc_p95 ? "replay_ttfc_p95_ms" : "missing";
   if (f.os_read.available()) r.replay_read_gib = static_cast<double>(f.os_read->value) / kGiB;
   r.process_evidence_method = f.os_source;
+  r.run_path = leg.evidence.run_dir;
+  if (const auto& verdict = judged.io_attribution) {
+    r.io_attrib_pass = verdict->pass;
+    r.io_attrib_checked = true;
+    r.io_attrib_checker_rc = IoAttributionExitCode(*verdict);
+    r.io_attrib_verdict_path = leg.evidence.run_dir + "/io/io_attrib_verdict.json";
+    r.process_evidence_method = verdict->evidence_method;
+    const AttributionCheck* readers = verdict->Find("replay_process_pid_readers_present");
+    r.pid_warn = readers != nullptr && readers->status == CheckStatus::kWarn;
+  }
+  const StorageIdentity& disk = leg.evidence.storage.identity;
+  r.primary_nvme_model = disk.model;
+  r.primary_nvme_fw = disk.firmware;
+  r.pcie_link = disk.pcie_link;
   r.kvbm_matched_tokens_delta = NumberOf(f.matched_tokens);
   r.kvbm_onboard_blocks_delta = NumberOf(f.onboard_disk_blocks);
-  r.run_path = leg.evidence.run_dir;
   r.replay_ttfc_p50_ms = ValueOf(f.ttfc_p50);
   r.replay_e2e_p95_ms = ValueOf(f.e2e_p95);
   r.replay_prompt_tokens_per_s = f.prompt_tokens_per_s;

@@ -15,6 +15,8 @@ struct JudgedLeg {
   LegFigures figures;
   Findings findings;
   bool valid = true;
+  /// Of a leg with KVBM that has a report or needs one.
+  std::optional<IoAttributionVerdict> io_attribution;
 };
 
 struct JudgedPair {

@@ -1,5 +1,6 @@
 #include "harness/judge/phase70.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -163,7 +164,7 @@ TEST(Phase70, OneLieIsEnough) {
       {"gate disabled", [](auto& in) { in.setup.disable_mechanism_gate = true; }, "GATE_DISABLED",
        true, false},
       {"attribution asked for", [](auto& in) { in.setup.io_attrib_expected = true; },
-       "IO_ATTRIB_NOT_SUPPORTED", true, false},
+       "IO_ATTRIB_MISSING", true, false},
       {"a leg never ran", [](auto& in) { in.legs.pop_back(); }, "RUN_INCOMPLETE", false, false},
       {"the runner refused",
        [](auto& in) {
@@ -259,6 +260,91 @@ TEST(Phase70, SoftFailsAreToleratedInAQuarterOfTheLegs) {
   EXPECT_TRUE(v.decision_grade);
   EXPECT_THAT(v.reason_codes, Contains("NOISY_LEGS"));
   EXPECT_EQ(v.soft_fail_legs, 5);
+}
+
+TEST(Phase70, NoiseCapsTheGradeAndInvalidatesNothing) {
+  const auto noisy = [](std::size_t legs) {
+    Phase70Input input = MakeExperiment(8);
+    for (std::size_t i = 0; i < legs; ++i) {
+      // Three guards in two phases are still one leg.
+      for (PhaseEvidence& phase : input.legs[i].evidence.phases) {
+        HostWindow w = test::QuietWindow();
+        w.other_read = 900_MiB;
+        w.cpu_other_ratio = 0.4;
+        w.clock_step_ms = 500.0;
+        phase.host.during = w;
+      }
+    }
+    return Judge(input);
+  };
+  EXPECT_EQ(noisy(4).grade, Grade::kB);
+  const Verdict v = noisy(5);
+  EXPECT_EQ(v.soft_fail_legs, 5);
+  EXPECT_EQ(v.grade, Grade::kC);
+  EXPECT_TRUE(v.run_valid && v.decision_grade);
+  EXPECT_THAT(v.reason_codes, ElementsAre("FILTER_DISABLED", "NOISE_BACKGROUND_CPU",
+                                          "NOISE_BACKGROUND_IO", "NOISE_CLOCK_STEP", "NOISY_LEGS"));
+}
+
+TEST(Phase70, ABundleWithoutTelemetryIsAtMostC) {
+  Phase70Input input = MakeExperiment(8);
+  for (Phase70Leg& leg : input.legs) {
+    for (PhaseEvidence& phase : leg.evidence.phases) phase.host = HostEvidence();
+  }
+  const Verdict v = Judge(input);
+  EXPECT_EQ(v.grade, Grade::kC);
+  EXPECT_TRUE(v.decision_grade);
+  EXPECT_THAT(v.reason_codes, ElementsAre("FILTER_DISABLED", "NOISY_LEGS", "TELEMETRY_OFF"));
+}
+
+TEST(Phase70, AttributionIsNeededInEveryLegWhereItIsExpected) {
+  Phase70Input input = MakeExperiment(8);
+  input.setup.io_attrib_expected = true;
+  for (Phase70Leg& leg : input.legs)
+    leg.evidence.io_attribution = test::MakeAttribution(leg.evidence);
+  Phase70Analysis a = AnalyzePhase70(input, kNow);
+  EXPECT_TRUE(a.verdict.io_attrib_ok && a.verdict.decision_grade)
+      << FindingsText(a.verdict.findings);
+  for (const PairRow& row : a.rows) {
+    EXPECT_TRUE(row.io_attrib_checked);
+    EXPECT_EQ(row.io_attrib_pass, true);
+    EXPECT_EQ(row.io_attrib_checker_rc, 0);
+    EXPECT_EQ(row.pid_warn, false);
+    EXPECT_EQ(row.process_evidence_method, row.mode == TierMode::kB2 ? "pid" : "none");
+    EXPECT_EQ(row.io_attrib_verdict_path, row.run_path + "/io/io_attrib_verdict.json");
+    EXPECT_EQ(row.primary_nvme_model, "Model A");
+    EXPECT_EQ(row.primary_nvme_fw, "F1");
+  }
+
+  // A contradiction has its own code, and the leg does not pass.
+  LegEvidence& lying = FirstLeg(input, TierMode::kB2, 2);
+  lying.io_attribution->phases[2].process_read = Bytes{0};
+  a = AnalyzePhase70(input, kNow);
+  EXPECT_FALSE(a.verdict.io_attrib_ok);
+  EXPECT_THAT(a.verdict.reason_codes,
+              ::testing::IsSupersetOf({"PAGE_CACHE_READS", "IO_ATTRIB_MISSING"}));
+  EXPECT_EQ(std::count_if(a.rows.begin(), a.rows.end(),
+                          [](const PairRow& r) { return r.io_attrib_checker_rc == 2; }),
+            1);
+
+  lying.io_attribution.reset();
+  a = AnalyzePhase70(input, kNow);
+  EXPECT_FALSE(a.verdict.io_attrib_ok || a.verdict.decision_grade);
+  EXPECT_THAT(a.verdict.reason_codes, ElementsAre("FILTER_DISABLED", "IO_ATTRIB_MISSING"));
+
+  // B0 has no KV I/O to attribute; an experiment without another mode has shown nothing.
+  Phase70Input only_b0;
+  only_b0.setup.io_attrib_expected = true;
+  EXPECT_FALSE(Judge(only_b0).io_attrib_ok);
+}
+
+TEST(Phase70, AnotherDiskInOneLegIsSaid) {
+  Phase70Input input = MakeExperiment(8);
+  input.legs[3].evidence.storage.identity.serial = "S2";
+  const Verdict v = Judge(input);
+  EXPECT_THAT(v.reason_codes, ElementsAre("FILTER_DISABLED", "STORAGE_CHANGED"));
+  EXPECT_EQ(v.soft_fail_legs, 1);
+  EXPECT_EQ(v.grade, Grade::kB);
 }
 
 TEST(Phase70, TooFewRequestsRefuseTheWordOnly) {

@@ -1,37 +1,20 @@
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "harness/judge/agreement.hpp"
 #include "harness/judge/gates.hpp"
 #include "harness/judge/signals.hpp"
 
 namespace kvtier {
 namespace {
 
-constexpr double kMiB = 1024.0 * 1024.0;
-/// Below this the engine moved too little for a missing I/O to mean anything.
-constexpr double kWitnessFloor = 8 * kMiB;
-
-Reading<std::uint64_t> Sum(const Reading<std::uint64_t>& a, const Reading<std::uint64_t>& b) {
-  if (!a.available()) return a;
-  if (!b.available()) return b;
-  return *a + *b;
-}
-
-Reading<std::uint64_t> BlocksWritten(const TierTraffic& t) {
-  return Sum(t.offload_g2_to_g3_blocks, t.offload_g1_to_g3_blocks);
-}
-
-std::string Amount(double bytes) {
-  return FormatBytes(Bytes{static_cast<std::uint64_t>(std::max(0.0, bytes))});
-}
-
 /// One direction of one phase: what the engine says it moved, what the operating system saw, what
 /// system calls asked for.
 struct Witness {
   const char* verb;  // "read", "wrote"
   Reading<std::uint64_t> blocks;
+  Reading<Bytes> engine;
   Reading<Bytes> os;
   Reading<Bytes> asked;
 };
@@ -40,32 +23,31 @@ void Judge(const Witness& w, const LegEvidence& leg, const PhaseEvidence& phase,
   const auto find = [&](Reason reason, std::string detail) {
     out.push_back(MakeFinding(reason, leg.run_id, phase.name, std::move(detail)));
   };
-  if (!w.blocks.available()) return;  // METRICS_UNAVAILABLE says so
+  if (!w.engine.available() && !w.blocks.available()) return;  // METRICS_UNAVAILABLE says so
+  if (!w.engine.available()) {
+    find(Reason::kWitnessUnavailable,
+         fmt::format("bytes {} by the engine: {}", w.verb, w.engine.reason()));
+    return;
+  }
   if (!w.os.available()) {
     find(Reason::kWitnessUnavailable,
          fmt::format("bytes {} by the worker: {}", w.verb, w.os.reason()));
     return;
   }
   const bool reference = leg.backend == "reference";
-  const double engine = static_cast<double>(*w.blocks) * static_cast<double>(leg.block_bytes);
-  const auto os = static_cast<double>(w.os->value);
-  const double tolerance =
-      reference ? std::max(8 * kMiB, 0.05 * engine) : std::max(64 * kMiB, 0.20 * engine);
-  const std::string both = fmt::format("the engine {} {} ({} blocks), the operating system saw {}",
-                                       w.verb, Amount(engine), *w.blocks, Amount(os));
-  if (engine >= kWitnessFloor && os < 0.5 * engine) {
-    const bool cached =
-        w.asked.available() && static_cast<double>(w.asked->value) >= engine - tolerance;
-    if (cached) {
-      find(Reason::kPageCacheReads, fmt::format("{} reach the device; system calls moved {}", both,
-                                                Amount(static_cast<double>(w.asked->value))));
-    } else {
-      find(Reason::kCounterWithoutIo, both);
-    }
-  } else if (os > engine + std::max(8 * kMiB, 0.20 * engine)) {
-    find(Reason::kIoWithoutCounter, both);
-  } else if (std::abs(os - engine) > tolerance) {
-    find(Reason::kWitnessDisagreement, fmt::format("{}; tolerance {}", both, Amount(tolerance)));
+  const auto reason = CompareWitnesses(*w.engine, *w.os, w.asked, reference);
+  if (!reason) return;
+  const std::string both = fmt::format(
+      "the engine {} {}{}, the operating system saw {}", w.verb, FormatBytes(*w.engine),
+      w.blocks.available() ? fmt::format(" ({} blocks)", *w.blocks) : "", FormatBytes(*w.os));
+  if (*reason == Reason::kPageCacheReads) {
+    find(*reason,
+         fmt::format("{} reach the device; system calls moved {}", both, FormatBytes(*w.asked)));
+  } else if (*reason == Reason::kWitnessDisagreement) {
+    find(*reason, fmt::format("{}; tolerance {}", both,
+                              FormatBytes(WitnessTolerance(*w.engine, reference))));
+  } else {
+    find(*reason, both);
   }
 }
 
@@ -175,18 +157,21 @@ Findings CheckB1Off(const LegEvidence& leg, const GateOptions& options) {
 
 Findings CheckWitnesses(const LegEvidence& leg) {
   if (!KvbmEnabled(leg.tier)) return {};
-  if (leg.block_bytes == 0) {
+  const bool stated = std::any_of(leg.phases.begin(), leg.phases.end(), [](const auto& phase) {
+    return phase.tiers.onboard_from_g3_bytes.available();
+  });
+  if (leg.block_bytes == 0 && !stated) {
     return {MakeFinding(Reason::kWitnessUnavailable, leg.run_id, "",
                         "the bytes of a block are not known")};
   }
   Findings out;
   for (const PhaseEvidence& phase : leg.phases) {
-    Judge({"read", phase.tiers.onboard_g3_to_g1_blocks, phase.io.WitnessRead(),
-           phase.io.process_rchar},
+    Judge({"read", phase.tiers.onboard_g3_to_g1_blocks, EngineRead(leg, phase),
+           phase.io.WitnessRead(), phase.io.process_rchar},
           leg, phase, out);
     // Writes that end in the page cache are counted by the kernel when the page is dirtied, so
     // `asked` cannot excuse them.
-    Judge({"wrote", BlocksWritten(phase.tiers), phase.io.WitnessWrite(),
+    Judge({"wrote", BlocksWritten(phase.tiers), EngineWritten(leg, phase), phase.io.WitnessWrite(),
            Reading<Bytes>::Unavailable("not for writes")},
           leg, phase, out);
   }
