@@ -1,9 +1,10 @@
 #include "telemetry/engine/exposition.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -41,11 +42,11 @@ class LineParser {
   bool AtEnd() const { return rest_.empty(); }
   std::string_view rest() const { return rest_; }
 
-  std::string Name(const char* of_what) {
+  std::string_view Name(const char* of_what) {
     std::size_t n = 0;
     while (n < rest_.size() && (n == 0 ? IsNameStart(rest_[n]) : IsNameChar(rest_[n]))) ++n;
     if (n == 0) Fail(fmt::format("a {} name is expected", of_what));
-    return std::string(Cut(n));
+    return Cut(n);
   }
   std::string_view Word() {
     SkipBlanks();
@@ -75,11 +76,11 @@ class LineParser {
     std::vector<std::pair<std::string, std::string>> labels;
     if (!Take('{')) return labels;
     for (SkipBlanks(); !Take('}'); SkipBlanks()) {
-      std::string name = Name("label");
+      const std::string_view name = Name("label");
       SkipBlanks();
       if (!Take('=')) Fail("a label has no =");
       SkipBlanks();
-      labels.emplace_back(std::move(name), QuotedValue());
+      labels.emplace_back(std::string(name), QuotedValue());
       SkipBlanks();
       if (!Take(',') && (rest_.empty() || rest_.front() != '}')) Fail("labels are not closed");
     }
@@ -96,14 +97,34 @@ class LineParser {
   int number_;
 };
 
+bool EqualsIgnoringCase(std::string_view a, std::string_view lower) {
+  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
+  });
+}
+
+/// The format says NaN, +Inf and -Inf; the Rust exporters (KVBM, Dynamo) print inf.
 std::optional<double> ParseValue(std::string_view word) {
-  if (word == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (word == "+Inf" || word == "Inf") return std::numeric_limits<double>::infinity();
-  if (word == "-Inf") return -std::numeric_limits<double>::infinity();
-  if (!word.empty() && word.front() == '+') word.remove_prefix(1);
-  // from_chars would take "inf" and "nan(...)" too; the format spells them as above only.
+  const bool negative = word.starts_with('-');
+  if (negative || word.starts_with('+')) word.remove_prefix(1);
+  if (EqualsIgnoringCase(word, "nan")) return std::numeric_limits<double>::quiet_NaN();
+  if (EqualsIgnoringCase(word, "inf")) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    return negative ? -kInfinity : kInfinity;
+  }
+  // from_chars would take a second sign and "nan(...)" too.
+  if (word.empty() || word.front() == '-') return std::nullopt;
   if (word.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return std::nullopt;
-  return ParseNumber<double>(word);
+  const auto value = ParseNumber<double>(word);
+  return value && negative ? -*value : value;
+}
+
+/// Milliseconds; a stamp with a decimal point is one of OpenMetrics, in seconds.
+std::optional<std::int64_t> ParseStamp(std::string_view word) {
+  if (word.find('.') == std::string_view::npos) return ParseNumber<std::int64_t>(word);
+  const auto seconds = ParseNumber<double>(word);
+  if (!seconds || !(std::abs(*seconds) < 1e15)) return std::nullopt;
+  return std::llround(*seconds * 1e3);
 }
 
 std::string UnescapeHelp(std::string_view text) {
@@ -123,7 +144,10 @@ std::optional<MetricType> FindType(std::string_view word) {
   if (word == "gauge") return MetricType::kGauge;
   if (word == "histogram") return MetricType::kHistogram;
   if (word == "summary") return MetricType::kSummary;
-  if (word == "untyped" || word == "unknown") return MetricType::kUntyped;
+  for (const std::string_view other :
+       {"untyped", "unknown", "info", "stateset", "gaugehistogram"}) {
+    if (word == other) return MetricType::kUntyped;
+  }
   return std::nullopt;
 }
 
@@ -133,6 +157,7 @@ class Builder {
     LineParser parser(line, number);
     parser.SkipBlanks();
     if (parser.AtEnd()) return;
+    if (ended_) parser.Fail("something follows # EOF");
     if (parser.Take('#')) return Comment(parser);
     Sample(parser);
   }
@@ -141,9 +166,11 @@ class Builder {
  private:
   void Comment(LineParser& parser) {
     const std::string_view keyword = parser.Word();
+    ended_ = keyword == "EOF" && parser.AtEnd();
     if (keyword != "TYPE" && keyword != "HELP") return;
     parser.SkipBlanks();
-    MetricFamily& family = FamilyOf(parser.Name("metric"));
+    const std::size_t at = IndexOf(parser.Name("metric"));
+    MetricFamily& family = exposition_.families[at];
     if (keyword == "HELP") {
       parser.SkipBlanks();
       family.help = UnescapeHelp(parser.rest());
@@ -152,55 +179,91 @@ class Builder {
     const std::string_view word = parser.Word();
     const auto type = FindType(word);
     if (!type) parser.Fail(fmt::format("unknown type '{}'", word));
-    if (!family.samples.empty())
+    // Two processes behind one endpoint declare a family twice; the same words twice harm nobody.
+    if (typed_[at] && family.type != *type)
+      parser.Fail(fmt::format("{} is declared as two types", family.name));
+    if (!typed_[at] && !family.samples.empty())
       parser.Fail(fmt::format("the type of {} comes after its samples", family.name));
     family.type = *type;
+    typed_[at] = true;
   }
 
   void Sample(LineParser& parser) {
     MetricSample sample;
-    sample.name = parser.Name("metric");
+    const std::string_view series = parser.rest();
+    const std::string_view name = parser.Name("metric");
     parser.SkipBlanks();
     sample.labels = parser.Labels();
+    const std::string_view key = series.substr(0, series.size() - parser.rest().size());
+    if (!series_.insert(key.substr(0, key.find_last_not_of(" \t") + 1)).second)
+      parser.Fail(fmt::format("{} is given twice with the same labels", name));
     const std::string_view value = parser.Word();
     const auto number = ParseValue(value);
     if (!number) parser.Fail(fmt::format("'{}' is not a value", value));
     sample.value = *number;
-    const std::string_view stamp = parser.Word();
-    if (!stamp.empty()) {
-      sample.timestamp_ms = ParseNumber<std::int64_t>(stamp);
-      if (!sample.timestamp_ms) parser.Fail(fmt::format("'{}' is not a timestamp", stamp));
-    }
     parser.SkipBlanks();
+    if (!parser.rest().starts_with('#')) sample.timestamp_ms = Stamp(parser);
+    parser.SkipBlanks();
+    if (parser.Take('#')) Exemplar(parser);
     if (!parser.AtEnd()) parser.Fail("something follows the value");
-    FamilyOfSample(sample.name).samples.push_back(std::move(sample));
+    sample.name = name;
+    FamilyOfSample(name).samples.push_back(std::move(sample));
   }
 
-  MetricFamily& FamilyOf(const std::string& name) {
-    const auto [at, fresh] = index_.try_emplace(name, exposition_.families.size());
-    if (fresh) exposition_.families.push_back({name, MetricType::kUntyped, "", {}});
-    return exposition_.families[at->second];
+  static std::optional<std::int64_t> Stamp(LineParser& parser) {
+    const std::string_view word = parser.Word();
+    if (word.empty()) return std::nullopt;
+    const auto stamp = ParseStamp(word);
+    if (!stamp) parser.Fail(fmt::format("'{}' is not a timestamp", word));
+    return stamp;
   }
-  MetricFamily& FamilyOfSample(const std::string& name) {
-    for (const std::string_view suffix : {"_bucket", "_sum", "_count"}) {
+
+  /// "{trace_id="x"} 0.9 1.6" after the #: read, so that damage is noticed, and dropped.
+  static void Exemplar(LineParser& parser) {
+    parser.SkipBlanks();
+    if (!parser.rest().starts_with('{')) parser.Fail("an exemplar has no labels");
+    parser.Labels();
+    if (!ParseValue(parser.Word())) parser.Fail("an exemplar has no value");
+    Stamp(parser);
+    parser.SkipBlanks();
+  }
+
+  std::size_t IndexOf(std::string_view name) {
+    const auto at = index_.find(name);
+    if (at != index_.end()) return at->second;
+    exposition_.families.push_back({std::string(name), MetricType::kUntyped, "", {}});
+    typed_.push_back(false);
+    // The text outlives the builder, so that its words may be keys.
+    return index_.emplace(name, exposition_.families.size() - 1).first->second;
+  }
+  MetricFamily& FamilyOfSample(std::string_view name) {
+    const auto own = index_.find(name);
+    if (own != index_.end() && typed_[own->second]) return exposition_.families[own->second];
+    for (const std::string_view suffix : {"_bucket", "_sum", "_count", "_created", "_total"}) {
       if (!name.ends_with(suffix)) continue;
       const auto at = index_.find(name.substr(0, name.size() - suffix.size()));
       if (at == index_.end()) continue;
       MetricFamily& family = exposition_.families[at->second];
-      if (family.type == MetricType::kHistogram || family.type == MetricType::kSummary)
+      const bool counter = family.type == MetricType::kCounter;
+      const bool spread =
+          family.type == MetricType::kHistogram || family.type == MetricType::kSummary;
+      if (suffix == "_created" ? counter || spread : suffix == "_total" ? counter : spread)
         return family;
     }
-    return FamilyOf(name);
+    return exposition_.families[IndexOf(name)];
   }
 
   Exposition exposition_;
-  std::map<std::string, std::size_t, std::less<>> index_;
+  std::vector<bool> typed_;  // by a # TYPE line, one a family
+  std::unordered_map<std::string_view, std::size_t> index_;
+  std::unordered_set<std::string_view> series_;  // names with their labels, as written
+  bool ended_ = false;
 };
 
 }  // namespace
 
 Exposition ParseExposition(std::string_view text) {
-  if (!text.empty() && text.back() != '\n') {
+  if (!text.empty() && text.back() != '\n' && !text.ends_with("\n# EOF")) {
     throw ProtocolError("the metrics were cut off: their last line has no newline");
   }
   Builder builder;
@@ -209,11 +272,23 @@ Exposition ParseExposition(std::string_view text) {
   return builder.Finish();
 }
 
-const MetricFamily* Exposition::Find(std::string_view family) const {
-  for (const auto& f : families) {
-    if (f.name == family) return &f;
+const std::string* MetricSample::Label(std::string_view label) const {
+  for (const auto& [key, text] : labels) {
+    if (key == label) return &text;
   }
   return nullptr;
+}
+
+const MetricFamily* Exposition::Find(std::string_view family) const {
+  const auto find = [&](std::string_view name) -> const MetricFamily* {
+    const auto at = std::find_if(families.begin(), families.end(),
+                                 [&](const MetricFamily& f) { return f.name == name; });
+    return at == families.end() ? nullptr : &*at;
+  };
+  if (const MetricFamily* exact = find(family)) return exact;
+  if (!family.ends_with("_total")) return nullptr;
+  const MetricFamily* counter = find(family.substr(0, family.size() - 6));
+  return counter != nullptr && counter->type == MetricType::kCounter ? counter : nullptr;
 }
 
 Reading<double> Exposition::Counter(std::string_view name) const {
@@ -224,8 +299,19 @@ Reading<double> Exposition::Counter(std::string_view name) const {
   if (family->type != MetricType::kCounter && family->type != MetricType::kUntyped) {
     return Reading<double>::Unavailable(fmt::format("{} is no counter", name));
   }
+  // Of OpenMetrics' counter `x` the samples x_total count, and x_created does not.
+  const auto named = [&](std::string_view wanted) {
+    return std::any_of(family->samples.begin(), family->samples.end(),
+                       [&](const MetricSample& s) { return s.name == wanted; });
+  };
+  const std::string counted = named(name) ? std::string(name) : fmt::format("{}_total", name);
+  if (!named(counted)) {
+    return Reading<double>::Unavailable(fmt::format("{} is not among the metrics", name));
+  }
   double sum = 0;
-  for (const auto& sample : family->samples) sum += sample.value;
+  for (const auto& sample : family->samples) {
+    if (sample.name == counted) sum += sample.value;
+  }
   if (!std::isfinite(sum))
     return Reading<double>::Unavailable(fmt::format("{} is not finite", name));
   return sum;

@@ -1,14 +1,15 @@
 #include "telemetry/engine/exposition.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
-#include "harness/net/http_server.hpp"
-#include "telemetry/engine/kvbm.hpp"
+#include "telemetry/engine/golden.hpp"
+#include "telemetry/engine/histogram.hpp"
 
 namespace kvtier {
 namespace {
@@ -70,7 +71,7 @@ TEST(Exposition, NotFiniteIsReadButNotCounted) {
 TEST(Exposition, DamageIsAnErrorThatNamesTheLine) {
   for (const char* text : {"a\n", "a b\n", "a 1 2 3\n", "a{x} 1\n", "a{x=\"1} 1\n",
                            "a{x=\"\\q\"} 1\n", "a{x=\"1\" 1\n", "1a 2\n", "# TYPE a rainbow\n",
-                           "a 1\n# TYPE a counter\n", "a inf\n", "a 1 later\n"}) {
+                           "a 1\n# TYPE a counter\n", "a infinite\n", "a --1\n", "a 1 later\n"}) {
     EXPECT_THROW(ParseExposition(text), ProtocolError) << text;
   }
   try {
@@ -84,103 +85,110 @@ TEST(Exposition, DamageIsAnErrorThatNamesTheLine) {
   EXPECT_TRUE(ParseExposition("").families.empty());
 }
 
-std::string Metrics(int matched, int d2h, int h2d, int onboard_disk, const std::string& more = "") {
-  return fmt::format(
-      "# TYPE kvbm_disk_cache_hit_rate gauge\nkvbm_disk_cache_hit_rate 0.5\n"
-      "# TYPE kvbm_host_cache_hit_rate gauge\nkvbm_host_cache_hit_rate 0.125\n"
-      "# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens {}\n"
-      "# TYPE kvbm_offload_blocks_d2d counter\nkvbm_offload_blocks_d2d 0\n"
-      "# TYPE kvbm_offload_blocks_d2h counter\nkvbm_offload_blocks_d2h {}\n"
-      "# TYPE kvbm_offload_blocks_h2d counter\nkvbm_offload_blocks_h2d {}\n"
-      "# TYPE kvbm_onboard_blocks_d2d counter\nkvbm_onboard_blocks_d2d {}\n"
-      "# TYPE kvbm_onboard_blocks_h2d counter\nkvbm_onboard_blocks_h2d 10\n{}",
-      matched, d2h, h2d, onboard_disk, more);
+TEST(Exposition, ReadsWhatExportersMixInFromOpenMetrics) {
+  const auto e = ParseExposition(GoldenText("openmetrics.prom"));
+  EXPECT_EQ(*e.Counter("requests_total"), 17) << "the stamp of its creation is not counted";
+  EXPECT_EQ(*e.Counter("requests"), 17);
+  EXPECT_EQ(e.Find("requests")->samples[0].timestamp_ms, 1395066363250);
+  EXPECT_EQ(HistogramOf(e, "latency_seconds")->count, 4);
+  EXPECT_EQ(*e.Gauge("build_info"), 1);
+  const std::string whole = GoldenText("openmetrics.prom");
+  EXPECT_NO_THROW(ParseExposition(whole.substr(0, whole.size() - 1))) << "# EOF ends it as well";
+  EXPECT_THROW(ParseExposition(whole + "late 1\n"), ProtocolError);
+  for (const char* damaged : {"a 1 # {x=\"1\"}\n", "a 1 # 1\n", "a 1 # {x=\"1\"} 1 1 1\n"})
+    EXPECT_THROW(ParseExposition(damaged), ProtocolError) << damaged;
 }
 
-TEST(Kvbm, DirectionsAreToldApart) {
-  const auto t = TrafficBetween(KvbmFromText(Metrics(0, 100, 7, 0), "before_replay"),
-                                KvbmFromText(Metrics(1600, 260, 87, 40), "after_replay"));
-  EXPECT_EQ(*t.matched_tokens, 1600u);
-  EXPECT_EQ(*t.offload_g1_to_g2_blocks, 160u);
-  EXPECT_EQ(*t.offload_g2_to_g3_blocks, 80u) << "h2d of an offload is host to disk";
-  EXPECT_EQ(*t.onboard_g3_to_g1_blocks, 40u) << "d2d of an onboard is disk to device";
-  EXPECT_EQ(*t.onboard_g2_to_g1_blocks, 0u);
-  EXPECT_EQ(*t.disk_hit_rate_after, 0.5);
-  EXPECT_FALSE(t.counter_reset);
+TEST(Exposition, ACounterAndItsTotalAreNotMixedUp) {
+  const auto declared = ParseExposition(
+      "# TYPE a counter\na 1\n# TYPE a_total counter\na_total 5\n# TYPE a_created gauge\n"
+      "a_created 1.7e9\n");
+  EXPECT_EQ(*declared.Counter("a"), 1);
+  EXPECT_EQ(*declared.Counter("a_total"), 5);
+  EXPECT_EQ(*declared.Gauge("a_created"), 1.7e9);
+  const auto bare = ParseExposition("# TYPE a counter\na 1\na_total 5\n");
+  EXPECT_EQ(*bare.Counter("a"), 1);
+  EXPECT_EQ(*bare.Counter("a_total"), 5);
+  EXPECT_FALSE(ParseExposition("# TYPE a gauge\na 1\n").Counter("a_total").available());
 }
 
-TEST(Kvbm, ACounterThatWentBackwardsMakesAllDeltasUnavailable) {
-  const auto t = TrafficBetween(KvbmFromText(Metrics(100, 5, 5, 0), "a"),
-                                KvbmFromText(Metrics(200, 4, 9, 7), "b"));
-  EXPECT_TRUE(t.counter_reset);
-  EXPECT_FALSE(t.onboard_g3_to_g1_blocks.available());
-  EXPECT_THAT(t.matched_tokens.reason(), HasSubstr("kvbm_offload_blocks_d2h went from 5 to 4"));
+TEST(Exposition, WhatRustPrintsIsNotFinite) {
+  const auto e = ParseExposition("a inf\nb -inf\nc nan\n");
+  EXPECT_TRUE(std::isinf(e.Find("a")->samples[0].value));
+  EXPECT_LT(e.Find("b")->samples[0].value, 0);
+  EXPECT_TRUE(std::isnan(e.Find("c")->samples[0].value));
 }
 
-TEST(Kvbm, FailedSkippedAndAbsentAreNeverZero) {
-  const auto good = KvbmFromText(Metrics(1, 1, 1, 1), "good");
-  const auto torn = KvbmFromText("kvbm_matched_tokens 5\nkvbm_off", "torn");
-  EXPECT_FALSE(torn.success);
-  EXPECT_FALSE(TrafficBetween(good, torn).matched_tokens.available());
-  EXPECT_FALSE(TrafficBetween(torn, good).disk_hit_rate_after.available());
-  EXPECT_EQ(TrafficBetween(SkippedKvbm("a"), SkippedKvbm("b")).matched_tokens.reason(),
-            "kvbm_disabled");
-
-  const auto partial =
-      KvbmFromText("# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens 5\n", "partial");
-  const auto t = TrafficBetween(good, partial);
-  EXPECT_EQ(*t.matched_tokens, 4u);
-  EXPECT_THAT(t.onboard_g3_to_g1_blocks.reason(), HasSubstr("not among the metrics of partial"));
-
-  const auto foreign = KvbmFromText("process_cpu_seconds_total 3\n", "foreign");
-  EXPECT_FALSE(foreign.success) << "an exporter without one kvbm_ metric is the wrong exporter";
+TEST(Exposition, TheSameSeriesTwiceIsALie) {
+  EXPECT_THROW(ParseExposition("a{x=\"1\"} 1\na{x=\"1\"} 1\n"), ProtocolError);
+  EXPECT_THROW(ParseExposition("a 1\na  2\n"), ProtocolError);
+  EXPECT_NO_THROW(ParseExposition("a{x=\"1\"} 1\na{x=\"2\"} 1\n"));
+  EXPECT_NO_THROW(ParseExposition("# TYPE a counter\na 1\n# TYPE a counter\n"));
+  EXPECT_THROW(ParseExposition("# TYPE a counter\na 1\n# TYPE a gauge\n"), ProtocolError);
 }
 
-TEST(Kvbm, OnlyOursIsKeptAndCountersAreSummedOverWorkers) {
-  const auto s = KvbmFromText(
-      "# TYPE kvbm_matched_tokens counter\nkvbm_matched_tokens{w=\"0\"} "
-      "3\nkvbm_matched_tokens{w=\"1\"} 4\n"
-      "# TYPE kvbm_host_cache_hit_rate gauge\nkvbm_host_cache_hit_rate{w=\"0\"} "
-      "0.6\nkvbm_host_cache_hit_rate{w=\"1\"} 0.7\n"
-      "go_goroutines 7\n"
-      "# TYPE kvtier_ref_bytes_total counter\nkvtier_ref_bytes_total{direction=\"disk_read\"} 10\n"
-      "kvtier_ref_bytes_total{direction=\"disk_write\"} 20\n",
-      "x");
-  EXPECT_EQ(s.metrics, (std::map<std::string, double>{
-                           {"kvbm_matched_tokens", 7},
-                           {"kvtier_ref_bytes_total{direction=\"disk_read\"}", 10},
-                           {"kvtier_ref_bytes_total{direction=\"disk_write\"}", 20}}));
+TEST(Exposition, ManyLabelsAndManySeries) {
+  std::string text = "# TYPE wide counter\nwide{";
+  for (int i = 0; i < 2000; ++i) text += fmt::format("l{}=\"{}\",", i, std::string(20, 'x'));
+  text += "} 1\n# TYPE tall counter\n";
+  for (int i = 0; i < 2000; ++i) text += fmt::format("tall{{i=\"{}\"}} 2\n", i);
+  const auto e = ParseExposition(text);
+  EXPECT_EQ(e.Find("wide")->samples[0].labels.size(), 2000u);
+  EXPECT_EQ(*e.Counter("tall"), 4000);
 }
 
-TEST(Kvbm, ActivityAndColdStart) {
-  EXPECT_EQ(
-      *OffloadActivityOf(KvbmFromText(Metrics(0, 5, 3, 0, "kvtier_ref_offloads_pending 2\n"), "x")),
-      (OffloadActivity{8, 2}));
-  EXPECT_FALSE(OffloadActivityOf(SkippedKvbm("x")).available());
-  EXPECT_FALSE(*IsCold(KvbmFromText(Metrics(0, 0, 0, 0), "x")))
-      << "the fixture has onboarded 10 host blocks";
-  std::string zeros = Metrics(0, 0, 0, 0);
-  zeros.replace(zeros.find("h2d 10"), 6, "h2d 0 ");
-  EXPECT_TRUE(*IsCold(KvbmFromText(zeros, "x")));
-  EXPECT_FALSE(*IsCold(KvbmFromText(zeros + "kvtier_ref_disk_used_blocks 1\n", "x")))
-      << "a tier that holds blocks";
-  EXPECT_FALSE(IsCold(KvbmFromText("kvbm_matched_tokens 0\n", "x")).available());
+Histogram Of(std::vector<Histogram::Bucket> buckets) {
+  Histogram h{std::move(buckets), 0, 0};
+  h.count = h.buckets.back().count;
+  return h;
+}
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+TEST(Histogram, QuantilesAreLinearWithinTheirBucket) {
+  const auto h = Of({{1, 2}, {3, 6}, {5, 8}, {kInf, 10}});
+  EXPECT_DOUBLE_EQ(*HistogramQuantile(h, 0.1), 0.5) << "rank 1 of 2 between 0 and 1";
+  EXPECT_DOUBLE_EQ(*HistogramQuantile(h, 0.2), 1);
+  EXPECT_DOUBLE_EQ(*HistogramQuantile(h, 0.5), 2.5) << "rank 5: 3 of the 4 between 1 and 3";
+  EXPECT_DOUBLE_EQ(*HistogramQuantile(h, 0.8), 5);
+  EXPECT_EQ(HistogramQuantile(h, 0.9).reason(),
+            "it lies beyond 5, the highest bound of the histogram");
+  EXPECT_FALSE(HistogramQuantile(Of({{1, 0}, {kInf, 0}}), 0.5).available());
+  EXPECT_FALSE(HistogramQuantile(h, 1.5).available());
+  EXPECT_FALSE(HistogramQuantile(Of({{kInf, 3}}), 0.5).available());
+  EXPECT_EQ(*HistogramQuantile(Of({{0, 5}, {1, 5}, {kInf, 5}}), 0.5), 0)
+      << "no time at all, the first bucket of Dynamo";
 }
 
-TEST(Kvbm, ScrapeSendsItsLabelAndReportsEveryFailure) {
-  HttpServer server({}, [](const HttpRequest& request, std::shared_ptr<Responder> responder) {
-    const bool gone = FindHeader(request.headers, kScrapeLabelHeader) == "before_replay";
-    responder->SendFull(gone ? 503 : 200, "text/plain", gone ? "" : Metrics(1, 2, 3, 4));
-  });
-  const auto good = ScrapeKvbm(server.url() + "/metrics", "before_thrash");
-  EXPECT_TRUE(good.success) << good.error;
-  EXPECT_EQ(good.metrics.at("kvbm_onboard_blocks_d2d"), 4);
-  const auto gone = ScrapeKvbm(server.url() + "/metrics", "before_replay");
-  EXPECT_FALSE(gone.success);
-  EXPECT_THAT(gone.error, HasSubstr("HTTP 503"));
-  server.Stop();
-  EXPECT_THAT(ScrapeKvbm(server.url() + "/metrics", "x").error, HasSubstr(server.url()));
-  EXPECT_FALSE(ScrapeKvbm("not a url", "x").success);
+TEST(Histogram, IsAddedUpOverLabelSetsOfTheSameBounds) {
+  const std::string text =
+      "# TYPE t histogram\nt_bucket{m=\"a\",le=\"1\"} 1\nt_bucket{m=\"a\",le=\"+Inf\"} 2\n"
+      "t_sum{m=\"a\"} 5\nt_count{m=\"a\"} 2\nt_bucket{m=\"b\",le=\"+Inf\"} 7\n"
+      "t_bucket{m=\"b\",le=\"1\"} 3\nt_sum{m=\"b\"} 20\nt_count{m=\"b\"} 7\n";
+  const auto h = HistogramOf(ParseExposition(text), "t");
+  ASSERT_TRUE(h.available()) << h.reason();
+  EXPECT_EQ(h->buckets, (std::vector<Histogram::Bucket>{{1, 4}, {kInf, 9}}));
+  EXPECT_EQ(h->sum, 25);
+  EXPECT_DOUBLE_EQ(*HistogramMean(*h), 25.0 / 9);
+  const auto other = With(text, "m=\"b\",le=\"1\"", "m=\"b\",le=\"2\"");
+  EXPECT_THAT(HistogramOf(ParseExposition(other), "t").reason(), HasSubstr("other bucket bounds"));
+  const auto open = With(text, "m=\"b\",le=\"+Inf\"", "m=\"b\",le=\"9\"");
+  EXPECT_THAT(HistogramOf(ParseExposition(open), "t").reason(), HasSubstr("no +Inf bucket"));
+  const auto falling = With(text, "m=\"b\",le=\"1\"} 3", "m=\"b\",le=\"1\"} 8");
+  EXPECT_THAT(HistogramOf(ParseExposition(falling), "t").reason(), HasSubstr("counts that fall"));
+}
+
+TEST(Histogram, BetweenTwoMomentsOnlyWhatWasObservedThere) {
+  const Reading<Histogram> before = Of({{1, 2}, {3, 6}, {kInf, 6}});
+  const auto between = HistogramBetween(before, Of({{1, 2}, {3, 16}, {kInf, 16}}));
+  EXPECT_DOUBLE_EQ(*HistogramQuantile(*between, 0.5), 2) << "rank 5 of 10 between 1 and 3";
+  EXPECT_THAT(HistogramBetween(before, Of({{1, 1}, {3, 16}, {kInf, 16}})).reason(),
+              HasSubstr("counter_reset"));
+  EXPECT_THAT(HistogramBetween(before, Of({{1, 12}, {3, 12}, {kInf, 16}})).reason(),
+              HasSubstr("counter_reset"))
+      << "each bucket grew, the second by less than the first";
+  EXPECT_THAT(HistogramBetween(before, Of({{2, 2}, {3, 16}, {kInf, 16}})).reason(),
+              HasSubstr("bounds changed"));
+  EXPECT_FALSE(HistogramBetween(Reading<Histogram>::Unavailable("gone"), before).available());
 }
 
 }  // namespace
