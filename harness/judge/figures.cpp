@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "harness/judge/agreement.hpp"
 #include "harness/judge/gates.hpp"
 
 namespace kvtier {
@@ -13,11 +14,6 @@ namespace {
 
 Reading<double> AsDouble(const Reading<std::uint64_t>& r) {
   return r.Map([](std::uint64_t v) { return static_cast<double>(v); });
-}
-
-Reading<Bytes> BytesOf(const Reading<double>& blocks, std::uint64_t block_bytes) {
-  if (block_bytes == 0) return Reading<Bytes>::Unavailable("the bytes of a block are not known");
-  return blocks.Map([&](double n) { return Bytes{static_cast<std::uint64_t>(n) * block_bytes}; });
 }
 
 std::optional<double> Median(std::span<const LegFigures> legs,
@@ -97,8 +93,8 @@ LegFigures MeasureLeg(const LegEvidence& leg) {
     f.offload_disk_blocks = t.offload_g1_to_g3_blocks.Map(
         [&](std::uint64_t direct) { return *f.offload_disk_blocks + static_cast<double>(direct); });
   }
-  f.disk_read = BytesOf(f.onboard_disk_blocks, leg.block_bytes);
-  f.disk_written = BytesOf(f.offload_disk_blocks, leg.block_bytes);
+  f.disk_read = EngineRead(leg, *headline);
+  f.disk_written = EngineWritten(leg, *headline);
   f.os_read = headline->io.WitnessRead();
   f.os_written = headline->io.WitnessWrite();
   f.os_source = headline->io.process_read.available() ? "proc_pid_io"

@@ -23,7 +23,7 @@ struct LegFigures {
   std::optional<double> prompt_tokens_per_s;
   Reading<double> matched_tokens;
   Reading<double> onboard_disk_blocks, onboard_host_blocks, offload_disk_blocks;
-  Reading<Bytes> disk_read, disk_written;  // engine: blocks x bytes a block
+  Reading<Bytes> disk_read, disk_written;  // what the engine says (agreement.hpp)
   Reading<Bytes> os_read, os_written;      // the OS witness
   std::string os_source;                   // "proc_pid_io", "cgroup_io" or "none"
 };

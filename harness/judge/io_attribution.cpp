@@ -241,6 +241,21 @@ class PhaseJudge {
                                              : "the open files are unknown: " + a.files.reason();
     Add("replay_kvbm_file_observation", seen ? CheckStatus::kPass : CheckStatus::kWarn,
         std::move(detail));
+    if (seen) FilesOnDevice(*a.files);
+  }
+
+  /// Device and control group are counted on the report's disk; files elsewhere are not in them.
+  void FilesOnDevice(const std::vector<FileObservation>& files) {
+    const std::string& device = leg_.io_attribution->device;
+    if (device.empty()) return;
+    const auto elsewhere = std::find_if(files.begin(), files.end(), [&](const auto& f) {
+      return !f.device.empty() && f.device != device;
+    });
+    Add("replay_files_on_device",
+        elsewhere == files.end() ? CheckStatus::kPass : CheckStatus::kWarn,
+        elsewhere == files.end() ? "the KV files lie on " + device
+                                 : fmt::format("{} lies on {}, the report is about {}",
+                                               elsewhere->path, elsewhere->device, device));
   }
 
   const LegEvidence& leg_;

@@ -96,6 +96,7 @@ struct LegEvidence;
 /// `expect_report`. Names up to `replay_kvbm_file_observation` are those of spec/telemetry.md
 /// section 8; our own are `replay_reads_magnitude`, `replay_engine_agreement`, `replay_page_cache`,
 /// `replay_device_covers_reads`, `replay_reads_by_strangers`, `replay_window_matches_run`,
+/// `replay_files_on_device`,
 /// `b1_replay_reads`, `io_report_capture_errors`.
 IoAttributionVerdict JudgeIoAttribution(const LegEvidence& leg, bool expect_report);
 

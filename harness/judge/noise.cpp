@@ -249,6 +249,11 @@ class LegNoise {
     grew("the disk's thermal throttle transitions", &SmartReading::thermal_throttle_transitions);
     grew("its minutes over the warning temperature", &SmartReading::warning_temperature_minutes);
     grew("its minutes over the critical temperature", &SmartReading::critical_temperature_minutes);
+    const Reading<double>& celsius = leg_.storage.after->celsius;
+    if (celsius.available() && *celsius >= options_.nvme_celsius) {
+      found.push_back(
+          fmt::format("the disk was at {:.0f} degrees Celsius after the leg", *celsius));
+    }
     AddIfAny(Reason::kNoiseThrottled, found);
   }
 

@@ -256,10 +256,12 @@ TEST(Noise, ADiskThatThrottledDuringTheLeg) {
   LegEvidence leg = MakeLeg(TierMode::kB2, 50);
   SmartReading after = *leg.storage.after;
   after.thermal_throttle_transitions = std::uint64_t{4};
+  after.celsius = 81.0;
   leg.storage.after = after;
   const Findings findings = CheckNoise(leg);
   ASSERT_THAT(Codes(findings), ElementsAre("NOISE_THROTTLED"));
   EXPECT_THAT(findings[0].detail, HasSubstr("transitions grew from 0 to 4"));
+  EXPECT_THAT(findings[0].detail, HasSubstr("81 degrees Celsius after the leg"));
 }
 
 /// A change of the storage evidence, its codes and a text of the first finding.
@@ -312,6 +314,10 @@ TEST(Storage, DescribedHealthyAndTheSame) {
        [](auto&, auto&, auto& after) { after.media_errors = std::uint64_t{2}; },
        {"STORAGE_UNHEALTHY"},
        "media errors grew from 0 to 2"},
+      {"a worn disk, which is a note",
+       [](auto&, auto& before, auto&) { before.percentage_used = 104.0; },
+       {"STORAGE_UNHEALTHY"},
+       "104 % of the disk's estimated life"},
       {"old media errors",
        [](auto&, auto& before, auto& after) {
          before.media_errors = after.media_errors = std::uint64_t{2};

@@ -20,14 +20,19 @@ std::optional<double> Difference(std::optional<double> a, std::optional<double> 
 std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
   GateOptions gates = input.setup.gates;
   gates.io_attrib_expected = input.setup.io_attrib_expected;
+  const auto described = std::find_if(
+      input.legs.begin(), input.legs.end(),
+      [](const Phase70Leg& leg) { return !leg.evidence.storage.identity.device.empty(); });
   std::vector<JudgedLeg> out;
   for (const Phase70Leg& leg : input.legs) {
     JudgedLeg judged;
     judged.leg = &leg;
     judged.figures = MeasureLeg(leg.evidence);
     judged.findings = JudgeLeg(leg.evidence, gates);
-    const Findings disk = CheckStorageAcross(input.legs.front().evidence, leg.evidence);
-    judged.findings.insert(judged.findings.end(), disk.begin(), disk.end());
+    if (described != input.legs.end()) {
+      const Findings disk = CheckStorageAcross(described->evidence, leg.evidence);
+      judged.findings.insert(judged.findings.end(), disk.begin(), disk.end());
+    }
     if (KvbmEnabled(leg.evidence.tier) &&
         (gates.io_attrib_expected || leg.evidence.io_attribution)) {
       judged.io_attribution = JudgeIoAttribution(leg.evidence, gates.io_attrib_expected);

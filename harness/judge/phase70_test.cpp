@@ -340,9 +340,11 @@ TEST(Phase70, AttributionIsNeededInEveryLegWhereItIsExpected) {
 
 TEST(Phase70, AnotherDiskInOneLegIsSaid) {
   Phase70Input input = MakeExperiment(8);
+  input.legs[0].evidence.storage.identity = StorageIdentity();  // the next leg is the measure
   input.legs[3].evidence.storage.identity.serial = "S2";
   const Verdict v = Judge(input);
-  EXPECT_THAT(v.reason_codes, ElementsAre("FILTER_DISABLED", "STORAGE_CHANGED"));
+  EXPECT_THAT(v.reason_codes,
+              ElementsAre("FILTER_DISABLED", "STORAGE_CHANGED", "STORAGE_EVIDENCE_MISSING"));
   EXPECT_EQ(v.soft_fail_legs, 1);
   EXPECT_EQ(v.grade, Grade::kB);
 }

@@ -39,6 +39,14 @@ void AddHealth(const LegEvidence& leg, Findings& out) {
     return true;
   };
   if (!warn("after", s.after)) warn("before", s.before);
+  // Over the vendor's estimate of life: worth knowing, proof of nothing.
+  if (s.before.available() && s.before->percentage_used.available() &&
+      *s.before->percentage_used >= 100) {
+    out.push_back(MakeFinding(
+        Reason::kStorageUnhealthy, leg.run_id, "",
+        fmt::format("{:g} % of the disk's estimated life are used", *s.before->percentage_used)));
+    out.back().severity = Severity::kNote;
+  }
   if (!s.before.available() || !s.after.available()) return;
   std::string backwards;
   for (const auto& [name, member] : kGrowing) {
