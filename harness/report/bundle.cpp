@@ -1,5 +1,6 @@
 #include "harness/report/bundle.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "harness/core/error.hpp"
 #include "harness/report/deltas.hpp"
 #include "harness/report/evidence_json.hpp"
+#include "harness/report/io_attribution_json.hpp"
 #include "harness/report/process_identity.hpp"
 #include "harness/report/report_md.hpp"
 #include "harness/report/summary.hpp"
@@ -28,6 +30,19 @@ std::string JsonlText(const std::vector<json>& rows) {
 fs::path PhaseFile(const fs::path& run_dir, const std::string& phase, const char* what) {
   return run_dir / bundle_files::kPhaseFolder /
          fmt::format("phase_{}_{}.json", SanitizePhase(phase), what);
+}
+
+// What was captured of the disk: the summary repeats the NVMe captures and names the others.
+std::map<std::string, json> DeviceFiles(const fs::path& run_dir) {
+  std::map<std::string, json> files;
+  for (const char* name :
+       {bundle_files::kDeviceMetadataPre, bundle_files::kDeviceMetadataPost,
+        bundle_files::kNvmeIdentity, bundle_files::kSmartPre, bundle_files::kSmartPost}) {
+    if (!fs::exists(run_dir / name)) continue;
+    const bool repeated = std::string_view(name).starts_with("nvme_");
+    files[name] = repeated ? ReadJson(run_dir / name) : json();
+  }
+  return files;
 }
 
 }  // namespace
@@ -131,6 +146,22 @@ void RunBundleWriter::WritePhase(const PhaseEvidence& phase, const PhaseBoundari
   boundaries_[phase.name] = b;
 }
 
+void RunBundleWriter::WriteIoAttribution(const IoAttributionReport& report) {
+  const fs::path folder = run_dir_ / bundle_files::kIoFolder;
+  fs::create_directories(folder);
+  std::vector<std::string> artifacts;
+  for (const auto& entry : fs::directory_iterator(folder))
+    artifacts.push_back(fs::relative(entry.path(), run_dir_).string());
+  std::sort(artifacts.begin(), artifacts.end());
+  WriteJsonAtomic(run_dir_ / bundle_files::kIoAttribution,
+                  IoAttributionJson(report, {.capture_timestamp = UtcMillisNow(),
+                                             .artifacts = std::move(artifacts)}));
+}
+
+void RunBundleWriter::WriteIoVerdict(const IoAttributionVerdict& verdict) {
+  kvtier::WriteIoVerdict(run_dir_, verdict);
+}
+
 void RunBundleWriter::Close(const LegEvidence& leg, const CloseNotes& notes) {
   if (!config_)
     throw ConfigError(run_dir_.string() + " cannot be closed before its config.json is written");
@@ -140,6 +171,7 @@ void RunBundleWriter::Close(const LegEvidence& leg, const CloseNotes& notes) {
                                      .config = *config_,
                                      .boundaries = boundaries_,
                                      .notes = notes,
+                                     .device_files = DeviceFiles(run_dir_),
                                      .snapshot_count = snapshot_count_,
                                      .snapshots_with_metrics = snapshots_with_metrics_,
                                      .created_utc = UtcMillisNow()});

@@ -33,6 +33,16 @@ inline constexpr const char* kReadback = "worker_readback.json";
 inline constexpr const char* kSummary = "summary.json";
 inline constexpr const char* kReport = "report.md";
 inline constexpr const char* kPhaseFolder = "phase_deltas";
+inline constexpr const char* kTimeline = "telemetry/timeline.jsonl";
+inline constexpr const char* kTelemetryReport = "telemetry/telemetry_report.json";
+inline constexpr const char* kIoFolder = "io";
+inline constexpr const char* kIoAttribution = "io/io_attribution_report.json";
+inline constexpr const char* kIoVerdict = "io/io_attrib_verdict.json";
+inline constexpr const char* kDeviceMetadataPre = "device_metadata_pre.json";
+inline constexpr const char* kDeviceMetadataPost = "device_metadata_post.json";
+inline constexpr const char* kNvmeIdentity = "nvme_identity.json";
+inline constexpr const char* kSmartPre = "nvme_smart_pre.json";
+inline constexpr const char* kSmartPost = "nvme_smart_post.json";
 }  // namespace bundle_files
 
 /// Runs of characters outside [A-Za-z0-9._-] become "_", trimmed of "_": the <phase> in file names.
@@ -63,6 +73,14 @@ struct CloseNotes {
   /// Fields of the caller's own for overall_summary, beside the documented scenario signals.
   nlohmann::json more_signals = nlohmann::json::object();
   std::vector<std::string> notes;  // one sentence each
+  /// What SMART counted between both captures, for storage.smart_delta; null when nothing compared
+  /// them.
+  nlohmann::json smart_delta;
+  /// Block metrics_snapshot of the summary in its documented form; null when no raw metrics were
+  /// captured.
+  nlohmann::json metrics_snapshot;
+  /// Whether I/O attribution was asked for; a leg that holds a report counts as asked for.
+  bool io_attribution_enabled = false;
 };
 
 /// Writes one run. All functions throw IoError when the disk refuses. Not thread-safe.
@@ -94,6 +112,10 @@ class RunBundleWriter {
   void AppendSnapshot(const KvbmSnapshot& snapshot);
   /// The six documented files of a phase and phase_<p>_evidence.json.
   void WritePhase(const PhaseEvidence& phase, const PhaseBoundaries& boundaries);
+  /// io/io_attribution_report.json. It names the other files of io/ that exist by then.
+  void WriteIoAttribution(const IoAttributionReport& report);
+  /// io/io_attrib_verdict.json.
+  void WriteIoVerdict(const IoAttributionVerdict& verdict);
   /// summary.json and report.md, then state closed. `leg.records` must be the records appended; the
   /// evidence is taken from `leg`, which the caller has completed (run_valid, invalid_reason,
   /// models_at_end). Requires WriteConfig.
@@ -132,6 +154,10 @@ RunConfig LoadRunConfig(const std::filesystem::path& run_dir);
 /// and invalid_reason "run_incomplete". Throws DataError naming file and key on another schema
 /// version or a broken file.
 LegEvidence LoadLeg(const std::filesystem::path& run_dir);
+/// io/io_attrib_verdict.json of a run, for the checker that runs after it too.
+void WriteIoVerdict(const std::filesystem::path& run_dir, const IoAttributionVerdict& verdict);
+/// Empty when the run has none. Throws DataError naming file and key.
+std::optional<IoAttributionVerdict> LoadIoVerdict(const std::filesystem::path& run_dir);
 /// True when the run ended and wrote its summary.
 bool IsClosed(const std::filesystem::path& run_dir);
 

@@ -4,6 +4,7 @@
 #include "harness/core/error.hpp"
 #include "harness/report/bundle.hpp"
 #include "harness/report/evidence_json.hpp"
+#include "harness/report/io_attribution_json.hpp"
 #include "harness/report/process_identity.hpp"
 
 namespace kvtier {
@@ -131,8 +132,31 @@ LegEvidence LoadLeg(const fs::path& run_dir) {
     const fs::path file = EvidenceFile(run_dir, phase);
     if (leg.closed || fs::exists(file)) leg.phases.push_back(ReadTyped<PhaseEvidence>(file));
   }
+  if (const fs::path file = run_dir / bundle_files::kIoAttribution; fs::exists(file)) {
+    const json report = ReadVersioned(file);
+    ReadingFrom(file, [&] { leg.io_attribution = IoAttributionFromJson(report); });
+  }
   leg.records = ReadRecords(run_dir / bundle_files::kRequests);
   return leg;
+}
+
+void WriteIoVerdict(const fs::path& run_dir, const IoAttributionVerdict& verdict) {
+  json j = verdict;
+  j["schema_version"] = kBundleSchemaVersion;
+  j["timestamp_utc"] = UtcMillisNow();
+  j["artifacts"] = {
+      {"summary_path", bundle_files::kSummary},
+      {"io_attribution_report_path", fs::exists(run_dir / bundle_files::kIoAttribution)
+                                         ? json(bundle_files::kIoAttribution)
+                                         : json()},
+      {"io_attrib_verdict_path", bundle_files::kIoVerdict}};
+  fs::create_directories(run_dir / bundle_files::kIoFolder);
+  WriteJsonAtomic(run_dir / bundle_files::kIoVerdict, j);
+}
+
+std::optional<IoAttributionVerdict> LoadIoVerdict(const fs::path& run_dir) {
+  if (!fs::exists(run_dir / bundle_files::kIoVerdict)) return std::nullopt;
+  return ReadTyped<IoAttributionVerdict>(run_dir / bundle_files::kIoVerdict);
 }
 
 fs::path RetireAttempt(const fs::path& run_dir, const std::string& reason) {

@@ -18,21 +18,28 @@ std::string Field(const nlohmann::json& value) {
 
 }  // namespace
 
-std::string CsvText(std::span<const std::string_view> columns, const nlohmann::json& rows) {
+std::string CsvHeader(std::span<const std::string_view> columns) {
   std::string out;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     if (i > 0) out += ',';
     out += columns[i];
   }
-  out += "\r\n";
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (i > 0) out += ',';
-      const auto value = row.find(std::string(columns[i]));
-      if (value != row.end()) out += Field(*value);
-    }
-    out += "\r\n";
+  return out + "\r\n";
+}
+
+std::string CsvRow(std::span<const std::string_view> columns, const nlohmann::json& row) {
+  std::string out;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (i > 0) out += ',';
+    const auto value = row.find(std::string(columns[i]));
+    if (value != row.end()) out += Field(*value);
   }
+  return out + "\r\n";
+}
+
+std::string CsvText(std::span<const std::string_view> columns, const nlohmann::json& rows) {
+  std::string out = CsvHeader(columns);
+  for (const auto& row : rows) out += CsvRow(columns, row);
   return out;
 }
 

@@ -12,4 +12,8 @@ namespace kvtier {
 /// where a field needs them. `rows` is an array of objects; a key that is not a column is left out.
 std::string CsvText(std::span<const std::string_view> columns, const nlohmann::json& rows);
 
+/// Its parts, for a table that is written row by row.
+std::string CsvHeader(std::span<const std::string_view> columns);
+std::string CsvRow(std::span<const std::string_view> columns, const nlohmann::json& row);
+
 }  // namespace kvtier

@@ -264,7 +264,8 @@ json OsIoSnapshotJson(const OsIoSnapshot& s, const std::string& phase) {
             {"block_device", s.block_device},
             {"block_device_stats", DeviceStats(s)},
             {"worker_process_pattern", kPattern},
-            {"worker_process_io", std::move(io)}};
+            {"worker_process_io", std::move(io)},
+            {"kv_files", s.kv_files}};
   if (!s.device_read.available()) j["block_device_unavailable"] = s.device_read.reason();
   return j;
 }

@@ -8,7 +8,8 @@
 
 /// The typed evidence as JSON and back: what the bundle writes is what the rules read. A reading is
 /// its value or
-/// {"unavailable": "<reason>"}. Reading is strict: a missing key throws.
+/// {"unavailable": "<reason>"}. Reading is strict: a missing key throws; only keys that came after
+/// the first release read as unavailable where they are missing.
 namespace kvtier {
 
 /// Version of every artifact written by this library. A reader that meets another one refuses
@@ -21,6 +22,8 @@ void to_json(nlohmann::json& j, const TierTraffic& t);
 void from_json(const nlohmann::json& j, TierTraffic& t);
 void to_json(nlohmann::json& j, const ProcessIo& p);
 void from_json(const nlohmann::json& j, ProcessIo& p);
+void to_json(nlohmann::json& j, const KvFile& f);
+void from_json(const nlohmann::json& j, KvFile& f);
 void to_json(nlohmann::json& j, const IoTraffic& t);
 void from_json(const nlohmann::json& j, IoTraffic& t);
 void to_json(nlohmann::json& j, const ExpectedHits::Range& r);

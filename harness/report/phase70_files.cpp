@@ -244,8 +244,9 @@ void to_json(json& j, const Phase70Manifest& m) {
                     {"log_path", r.log_path},
                     {"started_utc", r.started_utc},
                     {"completed_utc", r.completed_utc},
-                    {"io_attrib_checked", false},
-                    {"io_attrib_checker_rc", nullptr}});
+                    {"io_attrib_checked", r.io_attrib_checked},
+                    {"io_attrib_checker_rc",
+                     r.io_attrib_checker_rc ? json(*r.io_attrib_checker_rc) : json()}});
   }
   for (const auto& a : m.failed_attempts)
     attempts.push_back({{"path", a.path}, {"reason", a.reason}});
@@ -266,7 +267,12 @@ void from_json(const json& j, Phase70Manifest& m) {
                       .run_dir = r.at("run_dir"),
                       .log_path = r.at("log_path"),
                       .started_utc = r.at("started_utc"),
-                      .completed_utc = r.at("completed_utc")});
+                      .completed_utc = r.at("completed_utc"),
+                      .io_attrib_checked = r.at("io_attrib_checked"),
+                      .io_attrib_checker_rc =
+                          r.at("io_attrib_checker_rc").is_null()
+                              ? std::nullopt
+                              : std::optional<int>(r.at("io_attrib_checker_rc").get<int>())});
   }
   for (const auto& a : j.at("failed_attempts"))
     m.failed_attempts.push_back({.path = a.at("path"), .reason = a.at("reason")});

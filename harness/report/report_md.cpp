@@ -8,6 +8,7 @@
 #include "harness/core/units.hpp"
 #include "harness/judge/reason.hpp"
 #include "harness/report/markdown.hpp"
+#include "harness/report/report_machine.hpp"
 
 namespace kvtier {
 namespace {
@@ -250,7 +251,8 @@ std::string Anomalies(const json& summary, const LegEvidence& leg) {
 std::string RenderRunReport(const json& summary, const LegEvidence& leg, const RunConfig& config) {
   return fmt::format("# Benchmark Report: {}\n\n", leg.run_id) + Status(summary, leg, config) +
          Platform(config) + KvConfiguration(leg, config) + OverallSection(summary) +
-         PhaseSection(summary, leg) + Signal(summary) + Identity(summary) + Anomalies(summary, leg);
+         PhaseSection(summary, leg) + MachineSection(leg) + StorageSection(leg) +
+         IoAttributionSection(leg) + Signal(summary) + Identity(summary) + Anomalies(summary, leg);
 }
 
 }  // namespace kvtier

@@ -63,7 +63,7 @@ struct Known {
   const char* schema;
 };
 // First match wins. A name matches when it starts and ends so.
-constexpr std::array<Known, 27> kKnown{{
+constexpr std::array<Known, 40> kKnown{{
     {"run_state.json", "", "run_state"},
     {"attempt.json", "", "attempt"},
     {"config.json", "", "config"},
@@ -75,6 +75,19 @@ constexpr std::array<Known, 27> kKnown{{
     {"expected_hits.json", "", "expected_hits"},
     {"worker_readback.json", "", "worker_readback"},
     {"summary.json", "", "summary"},
+    {"timeline.jsonl", "", "timeline_row"},  // its first line: timeline_head
+    {"telemetry_report.json", "", "telemetry_report"},
+    {"sysmon.jsonl", "", "sysmon_row"},
+    {"nvme.jsonl", "", "nvme_row"},
+    {"gpu.jsonl", "", "gpu_row"},
+    {"dynkv.jsonl", "", "dynkv_row"},
+    {"meminfo_snapshots.jsonl", "", "meminfo_snapshot_row"},
+    {"vmstat_snapshots.jsonl", "", "vmstat_snapshot_row"},
+    {"io_attribution_report.json", "", "io_attribution_report"},
+    {"io_attrib_verdict.json", "", "io_attrib_verdict"},
+    {"device_metadata_", ".json", "device_metadata"},
+    {"nvme_", ".json", "nvme_capture"},
+    {"kvbm_metric_inventory", ".json", "metric_inventory"},
     {"phase_", "_kvbm_metrics_start.json", "kvbm_metrics_snapshot"},
     {"phase_", "_kvbm_metrics_end.json", "kvbm_metrics_snapshot"},
     {"phase_", "_kvbm_metrics_delta.json", "kvbm_metrics_delta"},
@@ -93,14 +106,20 @@ constexpr std::array<Known, 27> kKnown{{
     {"worker-", ".json", "registration_worker"},
 }};
 
-std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema) {
+// The head of a timeline is a row of another kind.
+constexpr const char* kTimelineName = "timeline.jsonl";
+
+std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema,
+                                      const valijson::Schema* first_row = nullptr) {
   std::vector<std::string> violations;
   try {
     if (artifact.extension() == ".jsonl") {
       int row_number = 0;
       for (const auto& row : ReadJsonl(artifact)) {
-        Validate(schema, row, fmt::format("{}:{}", artifact.filename().string(), ++row_number),
-                 violations);
+        ++row_number;
+        const bool head = row_number == 1 && first_row != nullptr;
+        Validate(head ? *first_row : schema, row,
+                 fmt::format("{}:{}", artifact.filename().string(), row_number), violations);
       }
     } else {
       Validate(schema, ReadJson(artifact), artifact.filename().string(), violations);
@@ -139,7 +158,10 @@ std::vector<std::string> CheckBundle(const fs::path& folder, const fs::path& sch
     }
     auto& schema = loaded[name];
     if (!schema) schema = LoadSchema(schemas / name);
-    const auto found = CheckAgainst(entry.path(), *schema);
+    const bool timeline = entry.path().filename() == kTimelineName;
+    auto& head = loaded["timeline_head.schema.json"];
+    if (timeline && !head) head = LoadSchema(schemas / "timeline_head.schema.json");
+    const auto found = CheckAgainst(entry.path(), *schema, timeline ? head.get() : nullptr);
     violations.insert(violations.end(), found.begin(), found.end());
   }
   std::sort(violations.begin(), violations.end());

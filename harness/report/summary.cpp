@@ -100,6 +100,7 @@ json PhaseSummary(const SummaryInput& in, const PhaseEvidence& phase) {
   j["io_traffic"] = phase.io;
   j["drain"] = phase.drain;
   j["client_load"] = phase.client;
+  j["host"] = HostBlock(phase.host);
   j["expected_hits"] = phase.expected ? json(*phase.expected) : json();
   return j;
 }
@@ -372,52 +373,48 @@ json BuildSummary(const SummaryInput& in) {
   for (const auto& f : in.config.faults) tags.push_back("fault:" + f);
   if (in.config.kv_mode.disable_disk_offload_filter) tags.push_back("disk_offload_filter_off");
 
-  return {
-      {"schema_version", kBundleSchemaVersion},
-      {"run_id", in.leg.run_id},
-      {"created_utc", in.created_utc},
-      {"run_valid", in.leg.run_valid},
-      {"invalid_reason", in.leg.invalid_reason.empty() ? json() : json(in.leg.invalid_reason)},
-      {"invalid_details", in.leg.invalid_details},
-      {"model_id", in.config.model_id},
-      {"model_count_end",
-       in.leg.models_at_end.available() ? json(in.leg.models_at_end.value()) : json()},
-      {"scenario", in.leg.scenario},
-      {"stream", in.config.request.stream},
-      {"stream_timeout_s", in.config.request.stall_timeout_s},
-      {"stream_record_ttfb", in.config.request.stream_record_ttfb},
-      {"mode", TierName(in.leg.tier)},
-      {"tier_mode", TierName(in.leg.tier)},
-      {"kvbm_enabled", KvbmEnabled(in.leg.tier)},
-      {"kvbm_metrics_available", status.at("metrics_available")},
-      {"kvbm_metrics_status", status},
-      {"kv_mode", config.at("kv_mode")},
-      {"kv_runtime_env", config.at("kv_runtime_env")},
-      {"variant_tags", std::move(tags)},
-      {"request_manifest_path", bundle_files::kRequestPlan},
-      {"phase_delta_artifacts", std::move(files)},
-      {"nvme", {{"unavailable", "NVMe identity and SMART data are not collected by this version"}}},
-      {"storage", {{"unavailable", "device metadata is not collected by this version"}}},
-      {"io_attribution",
-       {{"enabled", false},
-        {"available", false},
-        {"report_path", nullptr},
-        {"capture_error_count", 0}}},
-      {"phase_windows", std::move(windows)},
-      {"phase_summaries", std::move(phases)},
-      {"overall_summary", Overall(in, signals)},
-      {"kvbm_metrics", KvbmBlock(in, status, signals)},
-      {"metrics_snapshot",
-       {{"enabled", false},
-        {"snapshot_dir", nullptr},
-        {"records", json::array()},
-        {"inventory_keywords", json::array()}}},
-      {"ttfc_sanity_validation", {{"enabled", false}, {"status", "disabled"}, {"ok", nullptr}}},
-      {"request_identity", RequestIdentityJson(in.leg.records, in.leg.scenario)},
-      {"fingerprint", Fingerprint(in)},
-      {"notes", std::move(notes)},
-      {"findings", in.notes.findings},
-      {"leg", LegHeadJson(in.leg)}};
+  return {{"schema_version", kBundleSchemaVersion},
+          {"run_id", in.leg.run_id},
+          {"created_utc", in.created_utc},
+          {"run_valid", in.leg.run_valid},
+          {"invalid_reason", in.leg.invalid_reason.empty() ? json() : json(in.leg.invalid_reason)},
+          {"invalid_details", in.leg.invalid_details},
+          {"model_id", in.config.model_id},
+          {"model_count_end",
+           in.leg.models_at_end.available() ? json(in.leg.models_at_end.value()) : json()},
+          {"scenario", in.leg.scenario},
+          {"stream", in.config.request.stream},
+          {"stream_timeout_s", in.config.request.stall_timeout_s},
+          {"stream_record_ttfb", in.config.request.stream_record_ttfb},
+          {"mode", TierName(in.leg.tier)},
+          {"tier_mode", TierName(in.leg.tier)},
+          {"kvbm_enabled", KvbmEnabled(in.leg.tier)},
+          {"kvbm_metrics_available", status.at("metrics_available")},
+          {"kvbm_metrics_status", status},
+          {"kv_mode", config.at("kv_mode")},
+          {"kv_runtime_env", config.at("kv_runtime_env")},
+          {"variant_tags", std::move(tags)},
+          {"request_manifest_path", bundle_files::kRequestPlan},
+          {"phase_delta_artifacts", std::move(files)},
+          {"nvme", NvmeBlock(in)},
+          {"storage", StorageBlock(in)},
+          {"io_attribution", IoAttributionBlock(in)},
+          {"phase_windows", std::move(windows)},
+          {"phase_summaries", std::move(phases)},
+          {"overall_summary", Overall(in, signals)},
+          {"kvbm_metrics", KvbmBlock(in, status, signals)},
+          {"metrics_snapshot", in.notes.metrics_snapshot.is_null()
+                                   ? json{{"enabled", false},
+                                          {"snapshot_dir", nullptr},
+                                          {"records", json::array()},
+                                          {"inventory_keywords", json::array()}}
+                                   : in.notes.metrics_snapshot},
+          {"ttfc_sanity_validation", {{"enabled", false}, {"status", "disabled"}, {"ok", nullptr}}},
+          {"request_identity", RequestIdentityJson(in.leg.records, in.leg.scenario)},
+          {"fingerprint", Fingerprint(in)},
+          {"notes", std::move(notes)},
+          {"findings", in.notes.findings},
+          {"leg", LegHeadJson(in.leg)}};
 }
 
 }  // namespace kvtier

@@ -25,11 +25,22 @@ nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records,
 /// reuse_verify_signal_kvbm; empty for a scenario without one.
 nlohmann::json ScenarioSignals(const LegEvidence& leg);
 
+struct SummaryInput;
+/// The blocks nvme, storage and io_attribution: {"unavailable"} where nothing was captured, and no
+/// path of a file that does not exist.
+nlohmann::json NvmeBlock(const SummaryInput& input);
+nlohmann::json StorageBlock(const SummaryInput& input);
+nlohmann::json IoAttributionBlock(const SummaryInput& input);
+/// The machine during a phase in short, for its row in phase_summaries.
+nlohmann::json HostBlock(const HostEvidence& host);
+
 struct SummaryInput {
   const LegEvidence& leg;
   const RunConfig& config;
   const std::map<std::string, PhaseBoundaries>& boundaries;
   const CloseNotes& notes;
+  /// Captures of the disk that lie in the run folder, by file name (bundle_files).
+  std::map<std::string, nlohmann::json> device_files{};
   int snapshot_count = 0;
   int snapshots_with_metrics = 0;
   std::string created_utc;
