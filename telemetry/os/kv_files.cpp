@@ -1,7 +1,6 @@
 #include "telemetry/os/kv_files.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -116,6 +115,13 @@ std::vector<pid_t> AllProcesses(const OsRoots& roots) {
   return pids;
 }
 
+/// This process as that /proc numbers it; 0 where it does not know us.
+pid_t Self(const OsRoots& roots) {
+  std::error_code error;
+  const auto link = fs::read_symlink(roots.proc / "self", error);
+  return ParseNumber<pid_t>(link.string()).value_or(0);
+}
+
 }  // namespace
 
 std::optional<int> ParseDescriptorFlags(std::string_view fdinfo) {
@@ -193,8 +199,9 @@ Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,
   if (const auto disk = DeviceUnder(cache_dir, roots)) wanted.disk = disk->name;
   ForeignScan scan;
   std::string why;
+  const pid_t self = Self(roots);
   for (const pid_t pid : AllProcesses(roots)) {
-    if (pid == ::getpid() || std::binary_search(stack.begin(), stack.end(), pid)) continue;
+    if (pid == self || std::binary_search(stack.begin(), stack.end(), pid)) continue;
     const auto arguments = ReadArguments(pid, roots);
     const auto path = Holds(pid, arguments, wanted, roots);
     if (arguments.empty() && (!path || path->empty()))

@@ -139,6 +139,8 @@ TEST_F(FakeHolders, AForeignProcessWithAFileBelowTheCacheDirectoryCounts) {
   EXPECT_EQ(scan->processes, 2u);
   EXPECT_EQ(scan->unreadable, 0u);
   EXPECT_EQ(ForeignHolders({}, "/kv", roots_)->size(), 3u) << "nobody is of the stack";
+  Link("proc/self", "201");
+  EXPECT_THAT(*ForeignHolders(stack, "/kv", roots_), IsEmpty()) << "this process is no stranger";
 }
 
 TEST_F(FakeHolders, AKnownWorkerThatWritesToTheDiskCounts) {

@@ -46,11 +46,9 @@ std::optional<ProcessStat> ParseProcessStat(std::string_view text) {
 }
 
 std::optional<ProcessStat> ReadProcessStat(pid_t pid, const OsRoots& roots) {
-  try {
-    return ParseProcessStat(ReadFile(Of(pid, "stat", roots)));
-  } catch (const IoError&) {
-    return std::nullopt;
-  }
+  ProcText file(Of(pid, "stat", roots));
+  const auto text = file.Read();
+  return text ? ParseProcessStat(*text) : std::nullopt;
 }
 
 Reading<ProcessUsage> ParseProcessUsage(std::string_view text, double ticks_per_second,

@@ -64,7 +64,7 @@ std::string ChipOf(const fs::path& hwmon) {
   std::error_code error;
   const fs::path device = fs::canonical(hwmon / "device", error);
   if (error) return chip;
-  if (const std::string name = device.filename().string(); name.starts_with("nvme")) return name;
+  if (std::string name = device.filename().string(); name.starts_with("nvme")) return name;
   const auto controllers = Numbered(device / "nvme", "nvme");
   return controllers.empty() ? chip : controllers.front().path.filename().string();
 }
