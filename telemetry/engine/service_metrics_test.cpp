@@ -64,6 +64,17 @@ TEST(Frontend, GaugesOfSeveralModelsAreNotAddedUp) {
   EXPECT_EQ(*m.models.at("b").inflight, 4);
 }
 
+TEST(Frontend, OfTheReferenceStackReadsTheSame) {
+  const auto m = Frontend(GoldenText("refstack_frontend.prom"));
+  EXPECT_EQ(*m.requests, 5);
+  EXPECT_EQ(*m.started, 5) << "3 streamed, 2 not";
+  EXPECT_EQ(m.requests_by_status, (Counts{{"success", 5}}));
+  EXPECT_EQ(*m.output_tokens, 50);
+  EXPECT_EQ(m.itl_s->count, 45) << "all but the first token of each";
+  EXPECT_DOUBLE_EQ(*HistogramMean(*m.cached_tokens), 1408.0 / 5);
+  EXPECT_EQ(*m.models.at("kvtier-ref-nano").max_num_seqs, 16);
+}
+
 TEST(Frontend, HasOlderNamesAndAnotherPrefix) {
   const auto old = ReadFrontend(
       ParseExposition("# TYPE my_inflight_requests_total gauge\nmy_inflight_requests_total 2\n"
