@@ -8,6 +8,7 @@
 #include "harness/core/clock.hpp"
 #include "telemetry/os/block_device.hpp"
 #include "telemetry/os/cgroup.hpp"
+#include "telemetry/os/kv_files.hpp"
 #include "telemetry/os/process_io.hpp"
 
 namespace kvtier {
@@ -94,6 +95,20 @@ void ReadDevice(const BoundarySources& sources, OsIoSnapshot& snapshot) {
   if (group) snapshot.cgroup_source = fmt::format("{} {}", group->source, group->path);
 }
 
+Reading<std::vector<KvFile>> KvFilesOf(const BoundarySources& sources) {
+  using Files = Reading<std::vector<KvFile>>;
+  if (sources.cache_dir.empty())
+    return Files::Unavailable("the cache directory of the stack is not known");
+  if (sources.worker_pids.empty())
+    return Files::Unavailable("the stack does not say which process its worker is");
+  auto files = FindKvFiles(ProcessTree(sources.worker_pids, sources.roots), sources.cache_dir,
+                           sources.roots);
+  if (!files) return files;
+  std::vector<KvFile> measured = *files;
+  MeasureResident(measured, sources.roots);
+  return measured;
+}
+
 KvbmSnapshot TakeKvbm(const BoundarySources& sources, const std::string& label) {
   return sources.kvbm_metrics_url
              ? ScrapeKvbm(*sources.kvbm_metrics_url, label, sources.scrape_timeout)
@@ -108,6 +123,7 @@ OsIoSnapshot TakeOsIo(const BoundarySources& sources, const std::string& label) 
   snapshot.timestamp_utc = UtcMillisNow();
   snapshot.processes = ReadTreeIo(sources.worker_pids, sources.roots);
   ReadDevice(sources, snapshot);
+  snapshot.kv_files = KvFilesOf(sources);
   return snapshot;
 }
 
@@ -136,6 +152,15 @@ IoTraffic IoBetween(const OsIoSnapshot& before, const OsIoSnapshot& after) {
   }
   ProcessDifference(before, after, traffic);
   return traffic;
+}
+
+Reading<std::vector<OtherWorker>> FindOtherWorkers(const BoundarySources& sources) {
+  if (sources.cache_dir.empty())
+    return Reading<std::vector<OtherWorker>>::Unavailable(
+        "the cache directory of the stack is not known");
+  std::vector<pid_t> stack = sources.worker_pids;
+  stack.insert(stack.end(), sources.stack_pids.begin(), sources.stack_pids.end());
+  return ForeignHolders(stack, sources.cache_dir, sources.roots);
 }
 
 Activity ReadActivity(const BoundarySources& sources, const std::string& label) {
