@@ -352,6 +352,14 @@ TEST(Witnesses, Agreement) {
            TierMode::kB2,
            [](auto& l) { l.block_bytes = 0; },
            {"WITNESS_UNAVAILABLE"}},
+          {"block size unknown, but the reads are stated in bytes",
+           TierMode::kB2,
+           [](auto& l) {
+             l.block_bytes = 0;
+             Replay(l).tiers.onboard_from_g3_bytes =
+                 Bytes{kEngine / 3};  // three times that was read
+           },
+           {"IO_WITHOUT_COUNTER", "WITNESS_UNAVAILABLE"}},
           {"B0 has nothing to agree on",
            TierMode::kB0,
            [](auto& l) { Replay(l).io.process_read = 100_MiB; },

@@ -187,6 +187,11 @@ TEST(IoAttribution, FakeCountersAndThePageCacheAreToldApart) {
        {"FAIL replay_block_reads_positive", kNobodyRead[0], kNobodyRead[1], kNobodyRead[2],
         kNobodyRead[3], "WARN replay_page_cache"},
        {"PAGE_CACHE_READS"}},
+      {"a cached file that is read around the cache",
+       TierMode::kB2,
+       [](auto& l) { MakeResident(ReplayOf(l), true); },
+       {},
+       {}},
       {"a buffered file that fills the cache while it is read",
        TierMode::kB2,
        [](auto& l) { MakeResident(ReplayOf(l), false); },
@@ -352,6 +357,12 @@ TEST(IoAttribution, EveryReplayPhaseIsExamined) {
   const Findings findings = CheckIoAttribution(leg, true);
   ASSERT_THAT(Codes(findings), ElementsAre("COUNTER_WITHOUT_IO"));
   EXPECT_EQ(findings[0].phase, "replay_2");
+
+  // Two blocks are too few for a contradiction, but somebody must have read them.
+  leg.phases[3].tiers.onboard_g3_to_g1_blocks = std::uint64_t{2};
+  EXPECT_EQ(JudgeIoAttribution(leg, true).Find("replay_process_reads_positive (replay_2)")->status,
+            CheckStatus::kFail);
+  EXPECT_THAT(Codes(CheckIoAttribution(leg, true)), ElementsAre("IO_ATTRIB_MISSING"));
 
   // A later replay that hit warmer tiers has nothing to show.
   leg.phases[3].tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};

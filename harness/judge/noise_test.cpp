@@ -83,6 +83,8 @@ TEST(Noise, BackgroundIo) {
        [](auto&, auto&, auto& d) {
          d.duration_s = 1;
          d.other_read = 7_MiB;
+         d.device_read = 8_MiB;
+         d.device_write = Bytes{0};
        },
        "", ""},
       {"waiting for a stranger's disk before the phase",
@@ -94,7 +96,11 @@ TEST(Noise, BackgroundIo) {
        },
        "NOISE_BACKGROUND_IO", "30 % of the CPU time waited for the disk, of whose 4.00 MiB others"},
       {"waiting for our own files before the phase",
-       [](auto&, auto& b, auto&) { b.cpu_iowait_ratio = 0.3; }, "", ""},
+       [](auto&, auto& b, auto&) {
+         b.cpu_iowait_ratio = 0.3;
+         b.other_write = 2_MiB;
+       },
+       "", ""},
       {"the run itself waits for the disk", [](auto&, auto&, auto& d) { d.cpu_iowait_ratio = 0.9; },
        "", ""},
   });
@@ -210,6 +216,7 @@ TEST(Noise, ShortWindowsAreNotJudgedByRate) {
   w.duration_s = 0.4;
   w.other_read = 900_MiB;
   w.cpu_other_ratio = 0.9;
+  w.memory_stall_ratio = 0.5;
   Replay(leg).host.during = w;
   Findings findings = CheckNoise(leg);
   ASSERT_EQ(findings.size(), 1u) << FindingsText(findings);
@@ -304,6 +311,10 @@ TEST(Storage, DescribedHealthyAndTheSame) {
        [](auto&, auto&, auto& after) { after.critical_warning = std::uint64_t{4}; },
        {"STORAGE_UNHEALTHY"},
        "critical warning 0x4 after the leg"},
+      {"one that went away",
+       [](auto&, auto& before, auto&) { before.critical_warning = std::uint64_t{2}; },
+       {"STORAGE_UNHEALTHY"},
+       "critical warning 0x2 before the leg"},
       {"one that was there before, and is not counted twice",
        [](auto&, auto& before, auto& after) {
          before.critical_warning = after.critical_warning = std::uint64_t{1};

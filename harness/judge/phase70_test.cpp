@@ -331,6 +331,8 @@ TEST(Phase70, AttributionIsNeededInEveryLegWhereItIsExpected) {
   a = AnalyzePhase70(input, kNow);
   EXPECT_FALSE(a.verdict.io_attrib_ok || a.verdict.decision_grade);
   EXPECT_THAT(a.verdict.reason_codes, ElementsAre("FILTER_DISABLED", "IO_ATTRIB_MISSING"));
+  EXPECT_THAT(FindingsText(a.verdict.findings),
+              HasSubstr("IO_ATTRIB_MISSING [" + lying.run_id + " replay]: io_report_present"));
 
   // B0 has no KV I/O to attribute; an experiment without another mode has shown nothing.
   Phase70Input only_b0;
