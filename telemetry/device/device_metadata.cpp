@@ -24,7 +24,11 @@ using nlohmann::json;
 using std::chrono::seconds;
 namespace {
 
-constexpr const char* kInstallHint = "install nvme-cli or smartmontools and run as root";
+/// What to do about a SMART log that could not be read.
+const char* SmartHint(const std::string& why) {
+  return why.find("ermission denied") != std::string::npos ? "run as root: the log needs it"
+                                                           : "install nvme-cli or smartmontools";
+}
 
 json LinkJson(const PcieLink& link) {
   return {{"negotiated_speed", TextOrNull(link.negotiated_speed)},
@@ -330,7 +334,7 @@ class Collector {
                                                    : reading.reason());
     }
     return Reading<SmartReading>::Unavailable(
-        fmt::format("no SMART of {}: {}; {}", device, why, kInstallHint));
+        fmt::format("no SMART of {}: {}; {}", device, why, SmartHint(why)));
   }
 
   void Resolve() {

@@ -164,6 +164,18 @@ TEST_F(DeviceMetadataTest, SmartctlWhereTheSmartLogIsRefused) {
               HasSubstr("Permission denied"));
 }
 
+TEST_F(DeviceMetadataTest, ARefusedLogSaysWhatWouldHelp) {
+  InstallPrograms();
+  table_.answers["nvme smart-log /dev/nvme0 --output-format=json"] =
+      canned::Exited(1, R"({"error": "Permission denied"})");
+  const auto m = CaptureDeviceMetadata(request_);
+  EXPECT_THAT(Violations(m), IsEmpty());
+  EXPECT_EQ(m.smart.reason(),
+            "no SMART of /dev/nvme0: nvme: Permission denied; smartctl is not installed; run as "
+            "root: the log needs it");
+  EXPECT_EQ(m.nvme_smart["payload_ok"], false);
+}
+
 TEST_F(DeviceMetadataTest, WithoutProgramsSysfsStillSaysWhichDisk) {
   PutCacheOn(root_ / "sys/class/block/nvme0n1p2");
   const auto m = CaptureDeviceMetadata(request_);
