@@ -8,6 +8,7 @@
 #include "harness/core/error.hpp"
 #include "harness/report/bundle.hpp"
 #include "harness/report/evidence_json.hpp"
+#include "harness/report/io_attribution_json.hpp"
 #include "harness/report/phase70_files.hpp"
 
 namespace {
@@ -36,6 +37,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Read([&] { j.get<kvtier::RunState>(); });
   Read([&] { j.get<kvtier::Phase70Manifest>(); });
   Read([&] { j.get<kvtier::Phase70Current>(); });
+  Read([&] { j.get<kvtier::KvFile>(); });
+  Read([&] { kvtier::IoAttributionFromJson(j); });
+  Read([&] { j.get<kvtier::IoAttributionVerdict>(); });
   Read([&] { kvtier::RecordFromJson(j); });
   Read([&] {
     kvtier::LegEvidence leg;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -65,6 +66,76 @@ TEST(Bundle, EvidenceComesBackAsItWasWritten) {
   writer.Close(leg);
   EXPECT_EQ(WholeJson(LoadLeg(dir)), WholeJson(leg));
   EXPECT_TRUE(IsClosed(dir));
+}
+
+// Keys that came after the first release, as a bundle of before lacks them.
+void MakeOlder(const fs::path& dir) {
+  json summary = ReadJson(dir / bundle_files::kSummary);
+  summary["leg"].erase("storage");
+  for (auto& p : summary["phase_summaries"]) p.erase("host");
+  WriteJsonAtomic(dir / bundle_files::kSummary, summary);
+  for (const char* phase : {"populate", "replay"}) {
+    const fs::path file = dir / "phase_deltas" / (std::string("phase_") + phase + "_evidence.json");
+    json j = ReadJson(file);
+    j.erase("host");
+    for (const char* key :
+         {"adapter", "prompt_tokens", "hit_tokens_g1", "hit_tokens_g2", "hit_tokens_g3",
+          "onboard_g3_to_g2_blocks", "offload_to_g2_bytes", "offload_to_g3_bytes",
+          "onboard_from_g2_bytes", "onboard_from_g3_bytes", "offload_seconds", "onboard_seconds",
+          "evicted_blocks", "failed_transfers"})
+      ASSERT_EQ(j["tiers"].erase(key), 1U) << key;
+    WriteJsonAtomic(file, j);
+  }
+}
+
+TEST(Bundle, ABundleFromBeforeAKeyExistedLoadsAndSaysThatItWasNotRecorded) {
+  const auto dir = WriteClosed(sample::Scratch("older") / "run", sample::Leg());
+  MakeOlder(dir);
+  const LegEvidence leg = LoadLeg(dir);
+  EXPECT_THAT(CheckBundle(dir, kSchemas), IsEmpty());
+  const PhaseEvidence& replay = leg.phases[1];
+  EXPECT_EQ(replay.tiers.onboard_g3_to_g1_blocks, 34U) << "what was there is read";
+  EXPECT_THAT(replay.host.during.reason(), HasSubstr("not recorded by the version"));
+  EXPECT_FALSE(replay.host.before.available());
+  EXPECT_FALSE(replay.host.recorder.available());
+  EXPECT_FALSE(replay.host.other_workers.available());
+  EXPECT_FALSE(replay.tiers.evicted_blocks.available()) << "not 0";
+  EXPECT_EQ(replay.tiers.offload_to_g3_bytes.reason(),
+            "not recorded by the version that wrote this bundle");
+  EXPECT_EQ(replay.tiers.adapter, "");
+  EXPECT_FALSE(leg.storage.before.available());
+  EXPECT_EQ(leg.storage.identity.device, "");
+  EXPECT_FALSE(leg.io_attribution);
+}
+
+TEST(Bundle, AKeyThatIsThereIsReadStrictly) {
+  const auto dir = WriteClosed(sample::Scratch("strict") / "run", sample::Leg());
+  const fs::path file = dir / "phase_deltas/phase_replay_evidence.json";
+  const json good = ReadJson(file);
+  const auto error_with = [&](const char* path, const json& value) {
+    json j = good;
+    j[json::json_pointer(path)] = value;
+    WriteJsonAtomic(file, j);
+    return ErrorOf([&] { LoadLeg(dir); });
+  };
+  EXPECT_THAT(error_with("/host/during/queue_depth", "deep"), HasSubstr("queue_depth"));
+  EXPECT_THAT(error_with("/tiers/evicted_blocks", -1), HasSubstr("evicted_blocks is -1"));
+  EXPECT_THAT(error_with("/tiers/evicted_blocks", 1.5), HasSubstr("expected a count"));
+  EXPECT_THAT(error_with("/tiers/offload_to_g3_bytes", -4096), HasSubstr("offload_to_g3_bytes"));
+  EXPECT_THAT(error_with("/host/recorder", 7), HasSubstr("phase_replay_evidence.json"));
+  json j = good;
+  j["host"]["during"].erase("read_await_ms");
+  WriteJsonAtomic(file, j);
+  EXPECT_THAT(ErrorOf([&] { LoadLeg(dir); }), HasSubstr("read_await_ms"));
+}
+
+TEST(Bundle, AnInfiniteFigureIsUnavailable) {
+  PhaseEvidence p = sample::Leg().phases[0];
+  HostWindow w = sample::Window();
+  w.queue_depth = std::numeric_limits<double>::infinity();
+  p.host.during = w;
+  const auto back = json::parse(json(p).dump()).get<PhaseEvidence>();
+  EXPECT_THAT(back.host.during->queue_depth.reason(), HasSubstr("not a finite number"));
 }
 
 TEST(Bundle, ConfigComesBackWithOrigins) {

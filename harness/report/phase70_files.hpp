@@ -51,8 +51,8 @@ struct Phase70Run {
   std::string run_dir;  // relative to the results root
   std::string log_path;
   std::string started_utc, completed_utc;
-  bool io_attrib_checked = false;           // the checker of I/O attribution judged this leg
-  std::optional<int> io_attrib_checker_rc;  // its exit code: 0 pass, 2 fail
+  bool io_attrib_checked = false;             // the checker of I/O attribution judged this leg
+  std::optional<int> io_attrib_checker_rc{};  // its exit code: 0 pass, 2 fail
 };
 /// An attempt at a leg that failed and was set aside; listed, never counted.
 struct Phase70Attempt {

@@ -93,7 +93,9 @@ TEST(Phase70Files, TheManifestComesBackWhole) {
                     .run_dir = "b/r",
                     .log_path = "l",
                     .started_utc = "s",
-                    .completed_utc = "c"});
+                    .completed_utc = "c",
+                    .io_attrib_checked = true,
+                    .io_attrib_checker_rc = 2});
   m.failed_attempts = {{"b/r.attempt1", "worker lost"}};
   WritePhase70Manifest(paths, m);
   EXPECT_EQ(json(LoadPhase70Manifest(paths)), json(m));

@@ -88,9 +88,9 @@ std::vector<std::string> MachineRow(Cells& cells, const PhaseEvidence& phase) {
           cells.Number("write await", w.write_await_ms, 2, " ms"),
           cells.Number("queue depth", w.queue_depth, 2),
           Hottest(cells, w),
-          fmt::format("{} / {} / {}", cells.Percent("stalled", w.cpu_stall_ratio),
-                      cells.Percent("stalled", w.io_stall_ratio),
-                      cells.Percent("stalled", w.memory_stall_ratio)),
+          fmt::format("{} / {} / {}", cells.Percent("stalled CPU", w.cpu_stall_ratio),
+                      cells.Percent("stalled I/O", w.io_stall_ratio),
+                      cells.Percent("stalled memory", w.memory_stall_ratio)),
           cells.Size("memory left", w.mem_available_min)};
 }
 
@@ -162,9 +162,10 @@ std::string MachineSection(const LegEvidence& leg) {
       "Other is what neither the stack nor kvtier did; I/O and times are of the disk that holds "
       "the KV cache; stalled is\nthe share of time in which some task waited for CPU / I/O / "
       "memory.\n\n";
-  out += MarkdownTable({"phase", "other read", "other written", "other CPU", "iowait", "read await",
-                        "write await", "queue depth", "hottest", "stalled", "memory left"},
-                       rows);
+  out += MarkdownTable(
+      {"phase", "other read", "other written", "other CPU", "iowait", "read await", "write await",
+       "queue depth", "hottest", "stalled CPU / I/O / memory", "memory left"},
+      rows);
   const std::string below = cells.Reasons() + RecorderNotes(leg);
   return out + (below.empty() ? "" : "\n" + below) + "\n";
 }

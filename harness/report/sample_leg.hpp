@@ -118,7 +118,135 @@ inline OsIoSnapshot OsIo(const std::string& label, std::uint64_t read) {
                                         .syscw = 1}};
   s.cgroup_read = Reading<Bytes>::Unavailable("no io controller");
   s.cgroup_write = Reading<Bytes>::Unavailable("no io controller");
+  s.kv_files = std::vector<KvFile>{{.pid = 4242,
+                                    .fd = 9,
+                                    .path = "/kv/blocks (deleted)",
+                                    .deleted = true,
+                                    .direct_io = true,
+                                    .device = "nvme0n1",
+                                    .size = Bytes{1536 * 8192},
+                                    .allocated = Bytes{68 * 8192},
+                                    .resident = Reading<Bytes>::Unavailable("mincore: EPERM")}};
   return s;
+}
+
+/// One half of the CPU, of it a tenth others'; the disk served others 3 MiB of reads.
+inline HostWindow Window() {
+  HostWindow w;
+  w.duration_s = 2.0;
+  w.cpu_busy_ratio = 0.5;
+  w.cpu_iowait_ratio = 0.02;
+  w.cpu_steal_ratio = 0.0;
+  w.cpu_stack_ratio = 0.4;
+  w.cpu_own_ratio = 0.05;
+  w.cpu_other_ratio = 0.05;
+  w.device = "nvme0n1";
+  w.device_read = 4_MiB;
+  w.device_write = 1_MiB;
+  w.stack_read = 1_MiB;
+  w.stack_write = 1_MiB;
+  w.own_read = w.own_write = w.other_write = Bytes{0};
+  w.other_read = 3_MiB;
+  w.read_await_ms = 0.25;
+  w.write_await_ms = Reading<double>::Unavailable("no write ended in the window");
+  w.queue_depth = 1.5;
+  w.device_busy_ratio = 0.3;
+  w.mem_total = 4096_MiB;
+  w.mem_available_min = 2048_MiB;
+  w.swap_used_max = Bytes{0};
+  w.pages_swapped_in = w.pages_swapped_out = w.major_faults = w.oom_kills = 0U;
+  w.cpu_stall_ratio = 0.01;
+  w.io_stall_ratio = w.memory_stall_ratio = Reading<double>::Unavailable(
+      "/proc/pressure/io is missing: the kernel was built without PSI");
+  w.zone_celsius_max = 55.0;
+  w.nvme_celsius_max = 61.0;
+  w.gpu_celsius_max = Reading<double>::Unavailable("no GPU");
+  w.cpu_throttle_events = w.cooling_active = 0U;
+  w.gpu_throttle_reasons = Reading<std::vector<std::string>>::Unavailable("no GPU");
+  w.clock_step_ms = 0.02;
+  return w;
+}
+
+inline HostEvidence Host() {
+  HostEvidence h;
+  h.before = Window();
+  h.during = Window();
+  h.other_workers = std::vector<OtherWorker>{};
+  h.recorder = RecorderHealth{.ticks_due = 200,
+                              .ticks_missed = 0,
+                              .worst_delay_ms = 1.5,
+                              .cpu_ratio = 0.01,
+                              .rows = 190,
+                              .rows_dropped = 0,
+                              .blind = {"gpu: no GPU"}};
+  return h;
+}
+
+inline SmartReading Smart(std::uint64_t units_read, double celsius) {
+  SmartReading s;
+  s.source = "nvme smart-log";
+  s.data_units_read = units_read;
+  s.data_units_written = 7000U;
+  s.host_read_commands = s.host_write_commands = 1000U;
+  s.celsius = celsius;
+  s.percentage_used = 3.0;
+  s.available_spare_pct = 100.0;
+  s.critical_warning = s.media_errors = s.error_log_entries = s.unsafe_shutdowns = 0U;
+  s.power_on_hours = 1234U;
+  s.warning_temperature_minutes = s.critical_temperature_minutes = 0U;
+  s.thermal_throttle_transitions =
+      Reading<std::uint64_t>::Unavailable("the disk does not count them");
+  return s;
+}
+
+inline StorageEvidence Storage() {
+  return {.identity = {.controller = "nvme0",
+                       .device = "/dev/nvme0n1",
+                       .name_space = "/dev/nvme0n1",
+                       .model = "Sample NVMe 1TB",
+                       .serial = "S0",
+                       .firmware = "FW1",
+                       .size = Bytes{1000204886016},
+                       .bdf = "0000:01:00.0",
+                       .pcie_link = "32.0 GT/s PCIe x4 (max 32.0 GT/s PCIe x4)"},
+          .before = Smart(5000, 48),
+          .after = Smart(5010, 51),
+          .capture_errors_before = 1,
+          .capture_errors_after = 0};
+}
+
+/// Of one phase each; the files of populate were not seen.
+inline IoAttributionReport Attribution() {
+  IoAttributionReport r;
+  r.available = true;
+  r.device = "nvme0n1";
+  r.kvbm_disk_path = "/kv";
+  r.capture_errors = {"process 4243 ended before its counters were read"};
+  PhaseAttribution p;
+  p.phase = "replay";
+  p.start_utc = "2026-11-22T01:45:10.000+00:00";
+  p.end_utc = "2026-11-22T01:45:12.000+00:00";
+  p.block_read = Bytes{34 * 8192 + 4096};
+  p.block_written = Bytes{0};
+  p.sampled_read = Bytes{34 * 8192};
+  p.sampled_written = Reading<Bytes>::Unavailable("the timeline has one reading of the disk");
+  p.process_read = p.process_rchar = Bytes{34 * 8192};
+  p.process_written = p.process_wchar = Bytes{0};
+  p.cgroup_read = p.cgroup_written = Reading<Bytes>::Unavailable("no io controller");
+  p.pids = {{.pid = 4242, .cmdline = "kvtier-worker", .read = {34 * 8192}, .written = {0}}};
+  p.files = std::vector<FileObservation>{{.pid = 4242,
+                                          .path = "/kv/blocks (deleted)",
+                                          .deleted = true,
+                                          .direct_io = true,
+                                          .device = "nvme0n1",
+                                          .size = Bytes{1536 * 8192},
+                                          .resident_before = Bytes{0},
+                                          .resident_after = Bytes{0}}};
+  PhaseAttribution populate = p;
+  populate.phase = "populate";
+  populate.files = Reading<std::vector<FileObservation>>::Unavailable("/proc/4242/fd: EACCES");
+  r.phases = {populate, p};
+  return r;
 }
 
 inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t disk_blocks,
@@ -149,7 +277,9 @@ inline PhaseEvidence Phase(const std::string& name, int requests, std::uint64_t 
   p.io.process_wchar = Bytes{0};
   p.io.cgroup_read = Reading<Bytes>::Unavailable("no io controller");
   p.io.cgroup_write = Reading<Bytes>::Unavailable("no io controller");
+  p.tiers.adapter = "kvbm_v1";
   p.drain = {.settled = true, .waited_s = 0.5, .why = {}};
+  p.host = Host();
   p.client = {.cpu_fraction = 0.02,
               .send_delay_p99_ms = 0.1,
               .loop_lag_p99_ms = 0.2,
@@ -189,6 +319,7 @@ inline LegEvidence Leg(TierMode tier = TierMode::kB2) {
   leg.worker.cold_at_start = true;
   leg.worker.kernel_note = "openblas";
   leg.models_at_end = 1U;
+  leg.storage = Storage();
   const std::uint64_t disk = HasDiskTier(tier) ? 34 : 0;
   leg.phases = {Phase("populate", 2, 0, kBlock), Phase("replay", 2, disk, kBlock)};
   leg.records = {Record("populate", 1, 50), Record("populate", 2, 60), Record("replay", 1, 20),

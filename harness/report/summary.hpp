@@ -43,7 +43,7 @@ struct SummaryInput {
   std::map<std::string, nlohmann::json> device_files{};
   int snapshot_count = 0;
   int snapshots_with_metrics = 0;
-  std::string created_utc;
+  std::string created_utc{};
 };
 /// The whole of summary.json.
 nlohmann::json BuildSummary(const SummaryInput& input);

@@ -155,8 +155,54 @@ TEST(Summary, OneLostScrapeIsNotAvailable) {
   EXPECT_EQ(s.at("kvbm_metrics_status").at("reason"), "kvbm_metrics_unavailable");
 }
 
+TEST(Summary, StorageIsTheDocumentedBlockAndNamesNoFileThatDoesNotExist) {
+  const LegEvidence leg = sample::Leg();
+  const RunConfig config = sample::Config(leg);
+  const std::map<std::string, PhaseBoundaries> boundaries;
+  CloseNotes notes;
+  notes.smart_delta = {{"data_units_read", 10}};
+  notes.metrics_snapshot = {{"enabled", true},
+                            {"snapshot_dir", "."},
+                            {"records", json::array()},
+                            {"inventory_keywords", {"kvbm"}}};
+  const json s = BuildSummary({.leg = leg,
+                               .config = config,
+                               .boundaries = boundaries,
+                               .notes = notes,
+                               .device_files = {{"nvme_smart_pre.json", {{"success", true}}},
+                                                {"device_metadata_pre.json", json()}}});
+  const json& storage = s.at("storage");
+  EXPECT_EQ(storage.at("primary_nvme_model"), "Sample NVMe 1TB");
+  EXPECT_EQ(storage.at("primary_nvme_fw"), "FW1");
+  EXPECT_EQ(storage.at("primary_nvme_size"), 1000204886016);
+  EXPECT_EQ(storage.at("device_metadata_pre_path"), "device_metadata_pre.json");
+  EXPECT_EQ(storage.at("device_metadata_pre_capture_errors"), 1);
+  EXPECT_EQ(storage.at("device_metadata_post_path"), nullptr);
+  EXPECT_EQ(storage.at("device_metadata_post_capture_errors"), nullptr) << "no capture, no count";
+  EXPECT_EQ(storage.at("smart_delta").at("data_units_read"), 10);
+  EXPECT_EQ(s.at("nvme").at("smart_pre").at("success"), true);
+  EXPECT_EQ(s.at("nvme").at("identity"), nullptr);
+  EXPECT_EQ(s.at("nvme").at("identity_path"), nullptr);
+  EXPECT_EQ(s.at("metrics_snapshot").at("enabled"), true);
+  EXPECT_EQ(s.at("phase_summaries").at(1).at("host").at("other_read_bytes"), 3 << 20);
+  EXPECT_EQ(s.at("phase_summaries").at(1).at("host").at("hottest_celsius"), 61.0);
+}
+
+TEST(Summary, ADiskThatIsNoNvmeHasNoSmartBlock) {
+  LegEvidence leg = sample::Leg();
+  leg.storage.identity = {};
+  leg.storage.identity.device = "/dev/vda";
+  const json s = SummaryOf(leg);
+  EXPECT_EQ(s.at("nvme").at("unavailable"),
+            "/dev/vda is no NVMe disk, so it has no SMART log page");
+  EXPECT_EQ(s.at("storage").at("primary_nvme_device"), "/dev/vda");
+  EXPECT_EQ(s.at("storage").at("primary_nvme_model"), nullptr);
+}
+
 TEST(Summary, WhatIsNotCollectedSaysSo) {
-  const json s = SummaryOf(sample::Leg());
+  LegEvidence leg = sample::Leg();
+  leg.storage = {};
+  const json s = SummaryOf(leg);
   EXPECT_TRUE(s.at("nvme").contains("unavailable"));
   EXPECT_TRUE(s.at("storage").contains("unavailable"));
   EXPECT_EQ(s.at("io_attribution").at("enabled"), false);

@@ -133,7 +133,10 @@ json SummaryFor(const LegEvidence& leg, const RunConfig& config, const CloseNote
 }
 
 TEST(RunReport, IsTheGoldenText) {
-  const LegEvidence leg = sample::Leg();
+  LegEvidence leg = sample::Leg();
+  leg.io_attribution = sample::Attribution();
+  leg.phases[1].host.other_workers =
+      std::vector<OtherWorker>{{.pid = 99, .cmdline = "python serve.py", .path = "/kv/other"}};
   const RunConfig config = sample::Config(leg);
   json summary = SummaryFor(leg, config, {});
   for (auto& [name, s] : summary["overall_summary"].items()) {
@@ -164,6 +167,31 @@ TEST(RunReport, AnInvalidRunHasNoOverallFiguresAndItsReasons) {
   EXPECT_THAT(text, HasSubstr("(replay): the worker exited 9"));
   EXPECT_THAT(text, HasSubstr("replay: did not come to rest within 30.0 s (offloads still move)"));
   EXPECT_THAT(text, HasSubstr("| NA | NA | NA |\n")) << "counters that were not read render as NA";
+}
+
+TEST(RunReport, ARunWithoutTheRecorderSaysSoInOneLine) {
+  LegEvidence leg = sample::Leg();
+  leg.storage = {};
+  for (auto& p : leg.phases) {
+    p.host = {};
+    p.host.during = Reading<HostWindow>::Unavailable("telemetry is off");
+  }
+  const RunConfig config = sample::Config(leg);
+  const std::string text = RenderRunReport(SummaryFor(leg, config, {}), leg, config);
+  EXPECT_THAT(text, HasSubstr("## Machine during the run\n\nNot recorded: telemetry is off.\n"));
+  EXPECT_THAT(text, Not(HasSubstr("## Storage")));
+  EXPECT_THAT(text, Not(HasSubstr("## I/O attribution")));
+  EXPECT_THAT(text, HasSubstr("- storage: the disk was not described"));
+}
+
+TEST(RunReport, OnePhaseWithoutAWindowIsNaWithItsReason) {
+  LegEvidence leg = sample::Leg();
+  leg.phases[0].host.during = Reading<HostWindow>::Unavailable("the recorder was late");
+  const RunConfig config = sample::Config(leg);
+  const std::string text = RenderRunReport(SummaryFor(leg, config, {}), leg, config);
+  EXPECT_THAT(text, HasSubstr("| populate | NA | NA |"));
+  EXPECT_THAT(text, HasSubstr("- NA in all of populate: the recorder was late\n"));
+  EXPECT_THAT(text, HasSubstr("| replay | 3.00 MiB | 0 B | 5.0 % | 2.0 % | 0.25 ms | NA |"));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ struct TimelineTableOptions {
       0;                  // of a KV block; 0: unknown, then no bytes are derived from blocks
   double interval_s = 1;  // between two rows of the io/ tables
   double legacy_interval_s = 0.2;  // between two rows of the legacy files
-  std::string stack;               // field `stack` of sysmon.jsonl; empty: null
+  std::string stack{};             // field `stack` of sysmon.jsonl; empty: null
 };
 
 /// A file that a table wrote or could not write.
