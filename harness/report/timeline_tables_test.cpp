@@ -352,6 +352,24 @@ TEST(TelemetryReport, EveryFileHoldsItsSchema) {
   EXPECT_THAT(CheckBundle(r.dir(), kSchemas), IsEmpty());
 }
 
+TEST(TelemetryReport, TheSchemaOfTheTimelineFindsARowThatIsNone) {
+  const std::pair<const char*, const char*> bad[] = {
+      {R"({"t_ns":1,"source":"mark"})", "a mark without its label"},
+      {R"({"t_ns":1,"source":"cpu","mark":"run_end"})", "a reading with a mark"},
+      {R"({"t_ns":1,"source":"cpu","values":{"a":null}})", "null for a number"},
+      {R"({"schema_version":1})", "a second head"}};
+  for (const auto& [row, what] : bad) {
+    Recording r("bad_row");
+    r.Row(0, "disk", Disk(0, 0, 0));
+    r.Derive();
+    const fs::path timeline = r.dir() / bundle_files::kTimeline;
+    WriteFileAtomic(timeline, ReadFile(timeline) + row + "\n");
+    const auto violations = CheckBundle(r.dir(), kSchemas);
+    ASSERT_FALSE(violations.empty()) << what;
+    EXPECT_THAT(violations[0], HasSubstr("timeline.jsonl:3")) << what;
+  }
+}
+
 TEST(TelemetryReport, ARunWithoutTheRecorderHasNothingStarted) {
   Recording r("off");
   const auto files = WriteTimelineTables(r.dir(), {});
