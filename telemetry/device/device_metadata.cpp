@@ -321,14 +321,14 @@ class Collector {
     std::string why = log.error;
     if (log.payload_ok) {
       const json payload = log.payload();
-      const auto reading = payload.contains("raw_stdout") && payload["raw_stdout"].is_string()
-                               ? SmartFromNvmeText(payload["raw_stdout"].get<std::string>())
-                               : SmartFromNvmeJson(payload);
+      auto reading = payload.contains("raw_stdout") && payload["raw_stdout"].is_string()
+                         ? SmartFromNvmeText(payload["raw_stdout"].get<std::string>())
+                         : SmartFromNvmeJson(payload);
       if (reading) return reading;
       why = reading.reason();
     }
     if (smartctl.is_object()) {
-      const auto reading = SmartFromSmartctl(smartctl["payload"]);
+      auto reading = SmartFromSmartctl(smartctl["payload"]);
       if (reading) return reading;
       why += "; " + (smartctl["error"].is_string() ? smartctl["error"].get<std::string>()
                                                    : reading.reason());

@@ -15,7 +15,7 @@ std::string Joined(const std::string& speed, const std::string& width) {
 }
 
 /// sysfs says "Unknown" and 0 or 255 lanes for a link that is down.
-std::string Speed(std::string text) {
+std::string Speed(const std::string& text) {
   return text.starts_with("Unknown") ? "" : text;
 }
 std::string Width(const std::string& lanes) {
@@ -47,7 +47,7 @@ bool IsBdf(std::string_view t) {
 }  // namespace
 
 std::string PcieLinkText(const PcieLink& link) {
-  const std::string now = Joined(link.negotiated_speed, link.negotiated_width);
+  std::string now = Joined(link.negotiated_speed, link.negotiated_width);
   const std::string most = Joined(link.max_speed, link.max_width);
   if (most.empty()) return now;
   return now.empty() ? "max " + most : fmt::format("{} (max {})", now, most);

@@ -183,7 +183,7 @@ Reading<double> RatedBytes(const EnduranceInputs& in, const Reading<Bytes>& life
 Reading<SmartReading> SmartFromNvmeJson(const json& log) {
   if (!log.is_object())
     return Reading<SmartReading>::Unavailable("the answer of nvme smart-log is no JSON object");
-  const auto reading = FromFields(Fields(log, "nvme smart-log"));
+  auto reading = FromFields(Fields(log, "nvme smart-log"));
   if (!reading || !log.contains("temperature") || AsNumber(log["temperature"]) != 0.0)
     return reading;
   SmartReading r = *reading;

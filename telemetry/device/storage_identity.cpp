@@ -46,7 +46,7 @@ std::string NamespaceName(const std::string& name) {
 
 std::string FirstNamespace(const fs::path& controller) {
   for (const auto& name : NamesIn(controller)) {
-    const std::string found = NamespaceName(name);
+    std::string found = NamespaceName(name);
     if (!found.empty()) return found;
   }
   return "";
@@ -91,9 +91,9 @@ std::string ControllerOfDisk(const std::string& disk, const OsRoots& roots) {
   std::error_code error;
   const fs::path parent = fs::canonical(roots.sys / "block" / disk / "device", error);
   if (error) return "";
-  const std::string name = parent.filename().string();
+  std::string name = parent.filename().string();
   if (NumberAfter(name, "nvme")) return name;
-  for (const auto& path : NamesIn(parent)) {  // a subsystem holds links to its paths
+  for (auto& path : NamesIn(parent)) {  // a subsystem holds links to its paths
     if (NumberAfter(path, "nvme")) return path;
   }
   return "";
