@@ -88,7 +88,7 @@ class LegNoise {
     AddIfAny(Reason::kNoiseBackgroundIo, io);
     if (Sees("background CPU", w.cpu_other_ratio) && Sees("CPU steal", w.cpu_steal_ratio) && rates)
       Cpu(w);
-    Throttling(w, before);
+    Throttling(w);
     Swap(w);
     Memory(w, rates);
     if (Sees("clock", w.clock_step_ms) && *w.clock_step_ms > options_.clock_step_ms) {
@@ -143,8 +143,7 @@ class LegNoise {
   }
 
   void Cpu(const HostWindow& w) {
-    // Stolen time is busy time of nobody here; it has a guard of its own.
-    const double other = std::max(0.0, *w.cpu_other_ratio - *w.cpu_steal_ratio);
+    const double other = *w.cpu_other_ratio;
     if (other > options_.other_cpu) {
       Add(Reason::kNoiseBackgroundCpu,
           fmt::format("others took {:.1f} % of the machine's CPU time, allowed are {:g} %",
@@ -157,19 +156,13 @@ class LegNoise {
     }
   }
 
-  void Throttling(const HostWindow& w, const Reading<HostWindow>& before) {
+  void Throttling(const HostWindow& w) {
     std::vector<std::string> found;
     if (HasSensor("CPU throttle counters", w.cpu_throttle_events) && *w.cpu_throttle_events > 0) {
       found.push_back(fmt::format("the CPU was throttled {} times", *w.cpu_throttle_events));
     }
-    if (HasSensor("cooling devices", w.cooling_active)) {
-      // A fan that always turns is no throttling; what left its rest under load may be.
-      const std::uint64_t already =
-          before.available() && before->cooling_active.available() ? *before->cooling_active : 0;
-      if (*w.cooling_active > already) {
-        found.push_back(fmt::format("{} cooling devices were at work, {} before the phase",
-                                    *w.cooling_active, already));
-      }
+    if (HasSensor("cooling devices", w.cooling_active) && *w.cooling_active > 0) {
+      found.push_back(fmt::format("{} cooling devices were at work", *w.cooling_active));
     }
     if (HasSensor("GPU throttle reasons", w.gpu_throttle_reasons) &&
         !w.gpu_throttle_reasons->empty()) {

@@ -18,8 +18,8 @@ struct NoiseOptions {
   Bytes other_io_floor = 8_MiB;
   /// Waiting for the disk before traffic, when the run itself is at rest. Chosen.
   double iowait_before = 0.10;
-  /// CPU time of others, of the whole machine, without what was stolen. Chosen: 0.2 of 2 cores,
-  /// above the interrupts and the write-back of a quiet small machine, which count as others.
+  /// CPU time of others, of the whole machine. Chosen: 0.2 of 2 cores, above the interrupts and the
+  /// write-back of a quiet small machine, which count as others.
   double other_cpu = 0.10;
   /// Chosen: the margin of the effect, 5 %.
   double steal = 0.05;
