@@ -36,6 +36,7 @@ class ProcessSource final : public Source {
     if (!processes.stack.empty())
       groups_.push_back({"stack", ProcessSampler(processes.stack, roots)});
     if (processes.self > 0) groups_.push_back({"self", ProcessSampler({processes.self}, roots)});
+    self_ = processes.self;
     workers_known_ = !processes.workers.empty();
   }
   std::string_view name() const override { return "process"; }
@@ -47,10 +48,11 @@ class ProcessSource final : public Source {
       Refresh();
       look_again_ = row.at + kLookAgain;
     }
-    std::set<pid_t> seen;  // this process is the parent of a stack: its own tree comes last
     for (Group& group : groups_) {
       for (const ProcessSample& sample : group.sampler.Sample()) {
-        if (seen.insert(sample.pid).second) Put(row, group.role, sample);
+        // Of this process itself only: a stack is its child too, and what else it started (a
+        // co-process that makes noise on purpose) is not the measuring.
+        if (group.role != "self" || sample.pid == self_) Put(row, group.role, sample);
       }
     }
     if (!workers_known_)
@@ -84,6 +86,7 @@ class ProcessSource final : public Source {
   }
 
   std::vector<Group> groups_;
+  pid_t self_ = 0;
   bool workers_known_ = false;
   MonoNs look_again_ = 0;
   std::set<pid_t> announced_;  // their labels are in the timeline

@@ -15,7 +15,7 @@ namespace kvtier {
 struct RunProcesses {
   std::vector<pid_t> workers;  // with their descendants: role "worker"
   std::vector<pid_t> stack;    // the other processes of the stack, with theirs: role "stack"
-  pid_t self = 0;              // with its other children: role "self"; 0: not recorded
+  pid_t self = 0;              // without its children: role "self"; 0: not recorded
 };
 
 /// I/O, CPU and memory of the processes of a run. Descendants are looked up at the beginning, at
