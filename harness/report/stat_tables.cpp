@@ -94,7 +94,8 @@ class PidstatTable final : public PacedTable {
     }
   }
   void Emit(const TimelineHead& head, MonoNs at, std::optional<double> step_s) override {
-    for (auto& [pid, p] : processes_) {
+    for (auto& entry : processes_) {
+      Process& p = entry.second;
       if (!p.seen) continue;
       const bool first = !p.emitted;
       p.emitted = true;
@@ -102,14 +103,14 @@ class PidstatTable final : public PacedTable {
         const auto grown = Per(p.counters[name].Take(), step_s);
         return grown ? std::optional(*grown * scale) : std::nullopt;
       };
-      const auto gauge = [&p = p](const char* name, double scale) {
+      const auto gauge = [&](const char* name, double scale) {
         const auto found = p.gauges.find(name);
         return found == p.gauges.end() ? std::nullopt : std::optional(found->second * scale);
       };
       const auto user = rate("cpu_user_s", 100), system = rate("cpu_system_s", 100);
       const auto both = user && system ? std::optional(*user + *system) : std::nullopt;
       const json row = {{"timestamp_utc", RowUtc(head, at)},
-                        {"pid", pid},
+                        {"pid", entry.first},
                         {"role", p.role},
                         {"%usr", RoundedOrNull(user)},
                         {"%system", RoundedOrNull(system)},

@@ -39,10 +39,11 @@ Reading<double> Hottest(const HostWindow& w) {
 }  // namespace
 
 json NvmeBlock(const SummaryInput& in) {
-  using namespace bundle_files;
+  namespace files = bundle_files;
   const auto& identity = in.leg.storage.identity;
   const bool any = std::any_of(in.device_files.begin(), in.device_files.end(), [](const auto& f) {
-    return f.first == kNvmeIdentity || f.first == kSmartPre || f.first == kSmartPost;
+    return f.first == files::kNvmeIdentity || f.first == files::kSmartPre ||
+           f.first == files::kSmartPost;
   });
   if (!any && identity.controller.empty()) {
     return {
@@ -51,22 +52,22 @@ json NvmeBlock(const SummaryInput& in) {
                             : identity.device + " is no NVMe disk, so it has no SMART log page"}};
   }
   return {{"device", TextOrNull(identity.device)},
-          {"identity", PayloadOf(in, kNvmeIdentity)},
-          {"smart_pre", PayloadOf(in, kSmartPre)},
-          {"smart_post", PayloadOf(in, kSmartPost)},
-          {"identity_path", PathOf(in, kNvmeIdentity)},
-          {"smart_pre_path", PathOf(in, kSmartPre)},
-          {"smart_post_path", PathOf(in, kSmartPost)},
-          {"device_metadata_pre_path", PathOf(in, kDeviceMetadataPre)},
-          {"device_metadata_post_path", PathOf(in, kDeviceMetadataPost)}};
+          {"identity", PayloadOf(in, files::kNvmeIdentity)},
+          {"smart_pre", PayloadOf(in, files::kSmartPre)},
+          {"smart_post", PayloadOf(in, files::kSmartPost)},
+          {"identity_path", PathOf(in, files::kNvmeIdentity)},
+          {"smart_pre_path", PathOf(in, files::kSmartPre)},
+          {"smart_post_path", PathOf(in, files::kSmartPost)},
+          {"device_metadata_pre_path", PathOf(in, files::kDeviceMetadataPre)},
+          {"device_metadata_post_path", PathOf(in, files::kDeviceMetadataPost)}};
 }
 
 json StorageBlock(const SummaryInput& in) {
-  using namespace bundle_files;
+  namespace files = bundle_files;
   const auto& s = in.leg.storage;
   const auto& i = s.identity;
-  const bool pre = in.device_files.contains(kDeviceMetadataPre);
-  const bool post = in.device_files.contains(kDeviceMetadataPost);
+  const bool pre = in.device_files.contains(files::kDeviceMetadataPre);
+  const bool post = in.device_files.contains(files::kDeviceMetadataPost);
   if (i.device.empty() && !pre && !post) return {{"unavailable", StorageReason(s)}};
   return {{"primary_nvme_controller", TextOrNull(i.controller)},
           {"primary_nvme_device", TextOrNull(i.device)},
@@ -77,8 +78,8 @@ json StorageBlock(const SummaryInput& in) {
           {"primary_nvme_size", i.size},
           {"primary_bdf", TextOrNull(i.bdf)},
           {"pcie_link", TextOrNull(i.pcie_link)},
-          {"device_metadata_pre_path", PathOf(in, kDeviceMetadataPre)},
-          {"device_metadata_post_path", PathOf(in, kDeviceMetadataPost)},
+          {"device_metadata_pre_path", PathOf(in, files::kDeviceMetadataPre)},
+          {"device_metadata_post_path", PathOf(in, files::kDeviceMetadataPost)},
           {"device_metadata_pre_capture_errors", pre ? json(s.capture_errors_before) : json()},
           {"device_metadata_post_capture_errors", post ? json(s.capture_errors_after) : json()},
           {"smart_delta", in.notes.smart_delta}};
