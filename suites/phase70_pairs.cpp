@@ -2,6 +2,7 @@
 // One case owns the counterbalanced pairs and their order; the gates after it read the finished run
 // from disk. Every gate is a case of its own, so that JUnit says which one failed.
 #include "fixtures/phase70.hpp"
+#include "harness/judge/io_attribution.hpp"
 #include "suites/stack_profile.hpp"
 
 namespace kvtier {
@@ -19,9 +20,10 @@ class Phase70 : public ::testing::TestWithParam<StackProfile> {
     RecordVerdict(run.verdict, run.paths.Verdict().string());
     return run;
   }
-  /// A gate over every leg of the given tier.
+  /// A gate over every leg of the given tiers; the message of a failure ends with their logs.
   template <class Rule>
-  Findings OverLegs(const FinishedPhase70& run, std::initializer_list<TierMode> tiers, Rule rule) {
+  void ExpectOverLegs(const FinishedPhase70& run, std::initializer_list<TierMode> tiers,
+                      Rule rule) {
     Findings all;
     int legs = 0;
     for (const auto& leg : run.legs) {
@@ -31,7 +33,7 @@ class Phase70 : public ::testing::TestWithParam<StackProfile> {
     }
     EXPECT_GT(legs, 0) << "no leg was measured";
     RecordFindings(all);
-    return all;
+    EXPECT_TRUE(HoldsAgainst(all)) << LogTails(run.legs, all);
   }
   static constexpr std::initializer_list<TierMode> kEveryTier{TierMode::kB0, TierMode::kB1,
                                                               TierMode::kB2};
@@ -53,36 +55,44 @@ TEST_P(Phase70, PairedExperiment) {
 TEST_P(Phase70, GateRunValid) {
   const auto run = Finished();
   if (GetParam().quick) KVTIER_SKIP_IF_TOO_BUSY(run.verdict.findings);
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, [&](const LegEvidence& leg) {
+  ExpectOverLegs(run, kEveryTier, [&](const LegEvidence& leg) {
     return CheckRunValid(leg, run.manifest.setup.gates);
-  })));
+  });
   EXPECT_TRUE(run.verdict.run_valid) << FindingsText(run.verdict.findings);
 }
 
 TEST_P(Phase70, GateMechanism) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB2}, [&](const LegEvidence& leg) {
+  ExpectOverLegs(run, {TierMode::kB2}, [&](const LegEvidence& leg) {
     return CheckMechanism(leg, run.manifest.setup.gates);
-  })));
+  });
 }
 
 TEST_P(Phase70, GateB1Off) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, {TierMode::kB1}, [&](const LegEvidence& leg) {
-    return CheckB1Off(leg, run.manifest.setup.gates);
-  })));
+  ExpectOverLegs(run, {TierMode::kB1},
+                 [&](const LegEvidence& leg) { return CheckB1Off(leg, run.manifest.setup.gates); });
 }
 
 TEST_P(Phase70, GateAnswersEqual) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, CheckAnswers)));
+  ExpectOverLegs(run, kEveryTier, CheckAnswers);
   EXPECT_EQ(run.verdict.answers_mismatched, 0U);
   EXPECT_TRUE(run.verdict.answers_equal);
 }
 
 TEST_P(Phase70, GateWitnessesAgree) {
   const auto run = Finished();
-  EXPECT_TRUE(HoldsAgainst(OverLegs(run, kEveryTier, CheckWitnesses)));
+  ExpectOverLegs(run, kEveryTier, CheckWitnesses);
+}
+
+// Whose I/O it was. A contradiction fails whether attribution was asked for or not; a missing
+// report only where BENCH_PHASE70_IO_ATTRIB asks for it.
+TEST_P(Phase70, GateAttribution) {
+  const auto run = Finished();
+  ExpectOverLegs(run, {TierMode::kB1, TierMode::kB2}, [&](const LegEvidence& leg) {
+    return CheckIoAttribution(leg, run.manifest.setup.io_attrib_expected);
+  });
 }
 
 TEST_P(Phase70, GateOrder) {

@@ -25,7 +25,7 @@ TEST_P(RehydrateReplay, TheReplayComesFromWhereItMust) {
   const Findings findings = JudgeLeg(leg);
   RecordFindings(findings);
   if (GetParam().on.quick) KVTIER_SKIP_IF_TOO_BUSY(findings);
-  EXPECT_TRUE(HoldsAgainst(findings));
+  EXPECT_TRUE(HoldsAgainst(findings)) << LogTails(leg);
   EXPECT_FALSE(Has(findings, Reason::kExpectedHitsMismatch)) << FindingsText(findings);
 }
 

@@ -24,7 +24,7 @@ TEST_P(ReuseVerify, SomeTierAnswersWithTheSameText) {
   RecordProperty("bundle", leg.run_dir);
   for (const auto& phase : leg.phases)
     RecordProperty("answered_by_" + phase.name, AnsweringTier(leg, phase));
-  EXPECT_TRUE(HoldsAgainst(CheckRunValid(leg)));
+  EXPECT_TRUE(HoldsAgainst(CheckRunValid(leg))) << LogTails(leg);
   EXPECT_TRUE(HoldsAgainst(CheckReuse(leg)));
   EXPECT_TRUE(HoldsAgainst(CheckAnswers(leg)));
   EXPECT_TRUE(HoldsAgainst(CheckWitnesses(leg)));

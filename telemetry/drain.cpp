@@ -22,7 +22,7 @@ std::string Moving(const Activity& before, const Activity& now) {
     if (to.pending > 0) return fmt::format("{} transfers are pending", to.pending);
     const double moved = to.blocks - before.engine->value().blocks;
     if (moved != 0)
-      return fmt::format("{} blocks were offloaded between the last two reads", moved);
+      return fmt::format("offload counters moved by {} between the last two reads", moved);
   }
   if (now.worker_io.available() && before.worker_io.available() &&
       now.worker_io != before.worker_io) {

@@ -106,6 +106,10 @@ Subprocess::Subprocess(SpawnOptions options) {
   }
 }
 
+namespace {
+constexpr std::chrono::seconds kKillGrace(5);
+}
+
 Subprocess::~Subprocess() {
   Stop();
 }
@@ -153,7 +157,9 @@ void Subprocess::Stop(std::chrono::milliseconds grace) {
     WaitFor(grace);
   }
   ::kill(-pid_, SIGKILL);  // grandchildren too, also when the child ended by itself
-  Reap(true);
+  // A child that hangs in the kernel (an ioctl on a dead disk) dies when the kernel lets it:
+  // waiting for that would hang the run with it.
+  WaitFor(kKillGrace);
 }
 
 void Subprocess::Signal(int signal) {

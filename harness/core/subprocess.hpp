@@ -41,7 +41,8 @@ class Subprocess {
   std::optional<int> ExitCode();
   /// Waits at most `limit`; true when it ended.
   bool WaitFor(std::chrono::milliseconds limit);
-  /// SIGTERM to the group, SIGKILL after `grace`. Returns once the child is reaped.
+  /// SIGTERM to the group, SIGKILL after `grace`. Returns once the child is reaped, or 5 s after
+  /// SIGKILL when the kernel will not let it die (a system call on a dead disk).
   void Stop(std::chrono::milliseconds grace = std::chrono::seconds(5));
   /// Signal to the child alone.
   void Signal(int signal);

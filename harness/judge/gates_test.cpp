@@ -221,6 +221,26 @@ TEST(Mechanism, OnlyDiskToDeviceBlocksInReplayCount) {
       [](const LegEvidence& leg) { return CheckMechanism(leg); });
 }
 
+// KVBM v2 stages disk blocks through host memory, TensorRT-LLM and vLLM state no blocks at all.
+TEST(Mechanism, EachExportersOwnWordForAReadFromTheSsdCounts) {
+  const auto none = Reading<std::uint64_t>::Unavailable("not exported");
+  LegEvidence staged = MakeLeg(TierMode::kB2, 40);
+  TierTraffic& t = staged.phases.back().tiers;
+  t.onboard_g3_to_g1_blocks = 0;
+  t.onboard_g3_to_g2_blocks = 12;
+  EXPECT_TRUE(CheckMechanism(staged).empty());
+  t.onboard_g3_to_g2_blocks = 0;
+  EXPECT_FALSE(Passes(CheckMechanism(staged))) << "zero in every word is zero";
+
+  LegEvidence bytes = MakeLeg(TierMode::kB2, 40);
+  TierTraffic& b = bytes.phases.back().tiers;
+  b.onboard_g3_to_g1_blocks = none;
+  b.onboard_from_g3_bytes = 1_MiB;
+  EXPECT_TRUE(CheckMechanism(bytes).empty());
+  b.onboard_from_g3_bytes = Reading<Bytes>::Unavailable("not exported");
+  EXPECT_TRUE(Has(CheckMechanism(bytes), Reason::kMetricsUnavailable)) << "unknown is not zero";
+}
+
 TEST(Mechanism, KnobsAreHonoured) {
   LegEvidence leg = MakeLeg(TierMode::kB2, 50);
   GateOptions matched;

@@ -16,7 +16,7 @@ struct HostWindow {
   double duration_s = 0;
 
   // CPU, from /proc/stat and /proc/<pid>/stat.
-  Reading<double> cpu_busy_ratio;    // all but idle and iowait
+  Reading<double> cpu_busy_ratio;    // all but idle, iowait and steal
   Reading<double> cpu_iowait_ratio;  // idle with an I/O outstanding
   Reading<double> cpu_steal_ratio;   // taken by the hypervisor
   Reading<double> cpu_stack_ratio;   // the processes of the stack
@@ -44,7 +44,7 @@ struct HostWindow {
   Reading<double> nvme_celsius_max;  // hwmon of the KV device
   Reading<double> gpu_celsius_max;
   Reading<std::uint64_t> cpu_throttle_events;  // thermal_throttle counters, all cores
-  Reading<std::uint64_t> cooling_active;       // cooling devices that were not at rest at some time
+  Reading<std::uint64_t> cooling_active;  // cooling devices that were not at rest, without fans
   Reading<std::vector<std::string>>
       gpu_throttle_reasons;  // that hold the clocks down; idle is none
 

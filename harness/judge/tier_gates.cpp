@@ -51,6 +51,24 @@ void Judge(const Witness& w, const LegEvidence& leg, const PhaseEvidence& phase,
   }
 }
 
+Reading<std::uint64_t> Amount(const Reading<Bytes>& r) {
+  return r.Map([](Bytes b) { return b.value; });
+}
+
+/// The first that the exporter has, else the first's reason: not every engine counts blocks.
+Reading<std::uint64_t> FirstOf(const Reading<std::uint64_t>& a, const Reading<std::uint64_t>& b) {
+  return a.available() || !b.available() ? a : b;
+}
+
+/// What came from the SSD: blocks to the device, blocks staged to host memory, or bytes; whichever
+/// word of the vocabulary the exporter has. One that is above 0 is enough.
+Reading<std::uint64_t> FromDisk(const TierTraffic& t) {
+  const auto staged = FirstOf(t.onboard_g3_to_g2_blocks, Amount(t.onboard_from_g3_bytes));
+  const auto& blocks = t.onboard_g3_to_g1_blocks;
+  return blocks.available() && *blocks == 0 && staged.available() ? staged
+                                                                  : FirstOf(blocks, staged);
+}
+
 std::string RangeText(ExpectedHits::Range r) {
   return r.low == r.high ? fmt::format("{}", r.low) : fmt::format("{} to {}", r.low, r.high);
 }
@@ -66,12 +84,13 @@ Findings CheckMechanism(const LegEvidence& leg, const GateOptions& options) {
   }
   const TierTraffic& t = replay->tiers;
   Findings out;
-  if (!t.onboard_g3_to_g1_blocks.available()) {
+  const auto from_disk = FromDisk(t);
+  if (!from_disk.available()) {
     out.push_back(MakeFinding(Reason::kMetricsUnavailable, leg.run_id, replay->name,
-                              "blocks onboarded from disk: " + t.onboard_g3_to_g1_blocks.reason()));
+                              "blocks onboarded from disk: " + from_disk.reason()));
     return out;
   }
-  if (*t.onboard_g3_to_g1_blocks == 0) {
+  if (*from_disk == 0) {
     std::uint64_t written = 0;
     for (const PhaseEvidence& phase : leg.phases) {
       const auto blocks = BlocksWritten(phase.tiers);
@@ -195,10 +214,10 @@ Findings CheckMetrics(const LegEvidence& leg) {
       missing += (missing.empty() ? "" : ", ") + std::string(name);
       why = r.reason();
     };
-    look("matched tokens", t.matched_tokens);
-    look("host onboards", t.onboard_g2_to_g1_blocks);
-    look("disk onboards", t.onboard_g3_to_g1_blocks);
-    look("disk offloads", BlocksWritten(t));
+    look("matched tokens", FirstOf(t.matched_tokens, FirstOf(t.hit_tokens_g3, t.hit_tokens_g2)));
+    look("host onboards", FirstOf(t.onboard_g2_to_g1_blocks, Amount(t.onboard_from_g2_bytes)));
+    look("disk onboards", FromDisk(t));
+    look("disk offloads", FirstOf(BlocksWritten(t), Amount(t.offload_to_g3_bytes)));
     if (!missing.empty()) {
       out.push_back(
           MakeFinding(Reason::kMetricsUnavailable, leg.run_id, phase.name, missing + ": " + why));

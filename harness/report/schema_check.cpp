@@ -63,7 +63,7 @@ struct Known {
   const char* schema;
 };
 // First match wins. A name matches when it starts and ends so.
-constexpr std::array<Known, 40> kKnown{{
+constexpr std::array<Known, 39> kKnown{{
     {"run_state.json", "", "run_state"},
     {"attempt.json", "", "attempt"},
     {"config.json", "", "config"},
@@ -87,7 +87,6 @@ constexpr std::array<Known, 40> kKnown{{
     {"io_attrib_verdict.json", "", "io_attrib_verdict"},
     {"device_metadata_", ".json", "device_metadata"},
     {"nvme_", ".json", "nvme_capture"},
-    {"kvbm_metric_inventory", ".json", "metric_inventory"},
     {"phase_", "_kvbm_metrics_start.json", "kvbm_metrics_snapshot"},
     {"phase_", "_kvbm_metrics_end.json", "kvbm_metrics_snapshot"},
     {"phase_", "_kvbm_metrics_delta.json", "kvbm_metrics_delta"},
