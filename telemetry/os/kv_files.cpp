@@ -115,13 +115,6 @@ std::vector<pid_t> AllProcesses(const OsRoots& roots) {
   return pids;
 }
 
-/// This process as that /proc numbers it; 0 where it does not know us.
-pid_t Self(const OsRoots& roots) {
-  std::error_code error;
-  const auto link = fs::read_symlink(roots.proc / "self", error);
-  return ParseNumber<pid_t>(link.string()).value_or(0);
-}
-
 }  // namespace
 
 std::optional<int> ParseDescriptorFlags(std::string_view fdinfo) {
@@ -198,8 +191,8 @@ Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,
   Wanted wanted{fs::weakly_canonical(cache_dir, error), ""};
   if (const auto disk = DeviceUnder(cache_dir, roots)) wanted.disk = disk->name;
   ForeignScan scan;
-  std::string why;
-  const pid_t self = Self(roots);
+  std::string why, hidden_worker;
+  const pid_t self = SelfPid(roots);
   for (const pid_t pid : AllProcesses(roots)) {
     if (pid == self || std::binary_search(stack.begin(), stack.end(), pid)) continue;
     const auto arguments = ReadArguments(pid, roots);
@@ -210,6 +203,9 @@ Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,
     if (!path) {
       ++scan.unreadable;
       why = path.reason();
+      // Its command line is everybody's to read, its files are not.
+      if (hidden_worker.empty() && IsServingWorker(arguments))
+        hidden_worker = fmt::format("{} ({})", pid, fmt::join(arguments, " "));
     } else if (!path->empty()) {
       scan.holders.push_back({pid, fmt::format("{}", fmt::join(arguments, " ")), *path});
     }
@@ -219,6 +215,12 @@ Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,
         fmt::format("the descriptors of all {} other processes are hidden from this user ({}); run "
                     "as root to see them",
                     scan.processes, why));
+  }
+  if (scan.holders.empty() && !hidden_worker.empty()) {
+    return Reading<ForeignScan>::Unavailable(
+        fmt::format("process {} is a serving worker whose files are hidden from this user; run as "
+                    "root to see whether it uses the disk",
+                    hidden_worker));
   }
   return scan;
 }

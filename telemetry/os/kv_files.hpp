@@ -47,7 +47,7 @@ struct ForeignScan {
 /// A foreign process counts when it holds a file below `cache_dir` open, or when it is a known
 /// serving worker and has a regular file open for writing on the disk that holds `cache_dir`. The
 /// stack is `stack_pids` and their descendants. Unavailable when no foreign process could be looked
-/// at though there are some.
+/// at though there are some, or when the only suspect is a serving worker that hides its files.
 Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,
                                         const std::filesystem::path& cache_dir,
                                         const OsRoots& roots = {});

@@ -176,6 +176,18 @@ TEST_F(FakeHolders, HiddenProcessesAreCountedAndAllHiddenIsUnavailable) {
   EXPECT_EQ(scan->processes, 2u);
 }
 
+TEST_F(FakeHolders, AServingWorkerThatHidesItsFilesIsNotNobody) {
+  PutCommand(200, std::string("sh\0", 3));
+  Put("proc/201/cmdline", std::string("python3\0-m\0dynamo.trtllm\0", 25));
+  const std::vector<pid_t> stack{100};
+  EXPECT_THAT(ScanForeignHolders(stack, "/kv", roots_).reason(),
+              HasSubstr("process 201 (python3 -m dynamo.trtllm) is a serving worker"));
+  PutDescriptor(200, 3, "/kv/blocks", O_RDONLY);
+  const auto scan = ScanForeignHolders(stack, "/kv", roots_);
+  ASSERT_TRUE(scan.available()) << "one that is seen is enough: " << scan.reason();
+  EXPECT_EQ(scan->holders.size(), 1u);
+}
+
 TEST(GoldenSpark, KvFilesAndStrangers) {
   const std::vector<pid_t> worker{4242};
   const auto files = FindKvFiles(worker, "/mnt/nvme/kvbm", GoldenSpark());

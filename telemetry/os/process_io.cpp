@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -75,6 +76,12 @@ Reading<ProcessUsage> ParseProcessUsage(std::string_view text, double ticks_per_
                       *major_faults,
                       *threads,
                       Bytes{*rss * page_bytes}};
+}
+
+pid_t SelfPid(const OsRoots& roots) {
+  std::error_code error;
+  const auto link = std::filesystem::read_symlink(roots.proc / "self", error);
+  return ParseNumber<pid_t>(link.string()).value_or(0);
 }
 
 std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots) {

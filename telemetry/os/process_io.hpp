@@ -43,6 +43,10 @@ Reading<ProcessUsage> ParseProcessUsage(std::string_view text, double ticks_per_
 /// and wchar were asked for by system calls. Unavailable when a field is missing.
 Reading<ProcessIo> ParseProcessIo(std::string_view text);
 
+/// This process as that /proc numbers it (a container's own number differs from its host's); 0
+/// where it does not know us.
+pid_t SelfPid(const OsRoots& roots = {});
+
 /// Arguments of /proc/<pid>/cmdline; none for a kernel thread, a zombie or a process that is gone.
 std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots = {});
 /// The same with blanks between them.

@@ -92,6 +92,13 @@ TEST_F(FakeProcesses, IoOfAnotherUserIsUnavailableByItself) {
   EXPECT_THAT(samples[0].io.reason(), HasSubstr("100/io"));
 }
 
+TEST_F(FakeProcesses, ThisProcessIsWhatThatProcCallsSelf) {
+  EXPECT_EQ(SelfPid(roots_), 0) << "a recorded tree does not know us";
+  Link("proc/self", "4711");
+  EXPECT_EQ(SelfPid(roots_), 4711);
+  EXPECT_EQ(SelfPid(), ::getpid());
+}
+
 TEST(OwnProcess, IsSampledWithItsChild) {
   Subprocess child({.argv = {"sleep", "30"}, .env = {}, .log = {}});
   ProcessSampler sampler({::getpid()});
