@@ -44,9 +44,9 @@ struct HostWindow {
   Reading<double> nvme_celsius_max;  // hwmon of the KV device
   Reading<double> gpu_celsius_max;
   Reading<std::uint64_t> cpu_throttle_events;  // thermal_throttle counters, all cores
-  Reading<std::uint64_t> cooling_active;  // cooling devices that were not at rest, without fans
+  Reading<std::uint64_t> cooling_active;       // cooling devices not at rest, without fans
   Reading<std::vector<std::string>>
-      gpu_throttle_reasons;  // that hold the clocks down; idle is none
+      gpu_throttle_reasons;  // that hold the clocks down; idle and settings are none
 
   /// Largest change of (wall clock - monotonic clock) between two readings in the window.
   Reading<double> clock_step_ms;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -38,6 +39,26 @@ Reading<std::uint64_t> Count(const Number& r) {
 }
 Reading<Bytes> AsBytes(const Number& r) {
   return r.Map([](double v) { return Bytes{static_cast<std::uint64_t>(std::max(0.0, v))}; });
+}
+
+/// "nvme0" of "nvme0n1"; empty when the disk is no NVMe.
+std::string ControllerOf(const std::string& device) {
+  const std::size_t end = device.find_first_not_of("0123456789", 4);
+  return device.starts_with("nvme") && end != std::string::npos && end > 4 ? device.substr(0, end)
+                                                                           : std::string();
+}
+
+/// Cooling devices that hold nothing down: a turning fan, and an offset that the firmware set once.
+bool HoldsDown(std::string type) {
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return type.find("fan") == std::string::npos && type != "tcc offset";
+}
+
+/// Reasons of NVML that are somebody's setting, in force on a quiet machine too.
+bool IsSetting(std::string_view reason) {
+  return reason == "applications_clocks_setting" || reason == "display_clock_setting" ||
+         reason == "sync_boost";
 }
 
 /// Reads one window by source and key.
@@ -184,11 +205,14 @@ class Reader {
   void Heat(HostWindow& w) const {
     w.zone_celsius_max = Hottest("thermal", KeysLike("thermal", "zone", ".celsius"),
                                  "this machine shows no thermal zone");
+    const std::string controller = ControllerOf(device_);
     std::vector<std::string> nvme = KeysLike("thermal", "hwmon", ".celsius");
     std::erase_if(nvme, [&](const std::string& key) {
-      return !stats_.Label("thermal", key.substr(0, key.rfind('.'))).starts_with("nvme");
+      const std::string chip = stats_.Label("thermal", key.substr(0, key.rfind('.')));
+      return controller.empty() || (chip + " ").find(controller + " ") != 0;
     });
-    w.nvme_celsius_max = Hottest("thermal", nvme, "no hwmon of an NVMe disk");
+    w.nvme_celsius_max =
+        Hottest("thermal", nvme, "the KV device is no NVMe disk that shows its temperature");
     w.gpu_celsius_max = Hottest("gpu", KeysLike("gpu", "gpu", ".celsius"), "no GPU was seen");
 
     const auto throttle = KeysLike("thermal", "cpu", ".throttle_count");
@@ -201,11 +225,8 @@ class Reader {
     std::uint64_t active = 0;
     const auto cooling = KeysLike("thermal", "cooling", ".state");
     for (const std::string& key : cooling) {
-      std::string type = stats_.Label("thermal", key.substr(0, key.find('.')));
-      std::transform(type.begin(), type.end(), type.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      // A turning fan holds nothing down.
-      if (type.find("fan") == std::string::npos && *stats_.Max("thermal", key) > 0) ++active;
+      const std::string type = stats_.Label("thermal", key.substr(0, key.find('.')));
+      if (HoldsDown(type) && *stats_.Max("thermal", key) > 0) ++active;
     }
     w.cooling_active =
         cooling.empty()
@@ -222,8 +243,9 @@ class Reader {
     std::set<std::string> reasons;
     for (const std::string& key : KeysLike("gpu", "gpu", "")) {
       const auto at = key.find(".throttle.");
-      if (at != std::string::npos && *stats_.Max("gpu", key) > 0)
-        reasons.insert(key.substr(at + std::string_view(".throttle.").size()));
+      if (at == std::string::npos || *stats_.Max("gpu", key) <= 0) continue;
+      std::string reason = key.substr(at + std::string_view(".throttle.").size());
+      if (!IsSetting(reason)) reasons.insert(std::move(reason));
     }
     return std::vector<std::string>(reasons.begin(), reasons.end());
   }

@@ -330,16 +330,22 @@ TEST(HostWindow, WhatWasNotSeenIsUnavailableWithTheSourcesReason) {
 }
 
 TEST(HostWindow, HeatAndClocks) {
-  const TimelineRow cool{
-      .source = "thermal",
-      .values = {{"zone0.celsius", 50},
-                 {"zone1.celsius", 61},
-                 {"cooling0.state", 0},
-                 {"cooling1.state", 3},
-                 {"hwmon2.temp1.celsius", 44},
-                 {"cpu0.throttle_count", 7}},
-      .labels = {
-          {"cooling0", "Processor"}, {"cooling1", "pwm-fan"}, {"hwmon2.temp1", "nvme0 Composite"}}};
+  const TimelineRow cool{.source = "thermal",
+                         .values = {{"zone0.celsius", 50},
+                                    {"zone1.celsius", 61},
+                                    {"cooling0.state", 0},
+                                    {"cooling1.state", 3},
+                                    {"cooling2.state", 10},
+                                    {"hwmon2.temp1.celsius", 44},
+                                    {"hwmon3.temp1.celsius", 83},
+                                    {"hwmon4.temp1.celsius", 84},
+                                    {"cpu0.throttle_count", 7}},
+                         .labels = {{"cooling0", "Processor"},
+                                    {"cooling1", "pwm-fan"},
+                                    {"cooling2", "TCC Offset"},
+                                    {"hwmon2.temp1", "nvme0 Composite"},
+                                    {"hwmon3.temp1", "nvme1 Composite"},
+                                    {"hwmon4.temp1", "nvme01"}}};
   TimelineRow hot = cool;
   hot.values["zone0.celsius"] = 91;
   hot.values["cooling0.state"] = 2;
@@ -347,7 +353,8 @@ TEST(HostWindow, HeatAndClocks) {
   hot.values["hwmon2.temp1.celsius"] = 78;
   const TimelineRow gpu{.source = "gpu",
                         .values = {{"gpu0.celsius", 70},
-                                   {"gpu0.throttle_bits", 4},
+                                   {"gpu0.throttle_bits", 6},
+                                   {"gpu0.throttle.applications_clocks_setting", 1},
                                    {"gpu0.throttle.sw_power_cap", 1},
                                    {"gpu0.throttle.hw_slowdown", 0}}};
   const TimelineRow clock{.source = "clock", .values = {{"wall_minus_mono_s", 1000.0}}};
@@ -356,11 +363,13 @@ TEST(HostWindow, HeatAndClocks) {
   const HostWindow w =
       MakeHostWindow(OneSecond({{cool, hot}, {gpu, gpu}, {clock, stepped}}), "nvme0n1");
   EXPECT_EQ(*w.zone_celsius_max, 91);
-  EXPECT_EQ(*w.nvme_celsius_max, 78);
+  EXPECT_EQ(*w.nvme_celsius_max, 78) << "of the KV device, not of its neighbour";
   EXPECT_EQ(*w.cpu_throttle_events, 2U);
-  EXPECT_EQ(*w.cooling_active, 1U) << "a fan is no throttle";
+  EXPECT_EQ(*w.cooling_active, 1U) << "a fan is no throttle, and an offset no event";
   EXPECT_THAT(*w.gpu_throttle_reasons, ElementsAre("sw_power_cap"));
   EXPECT_DOUBLE_EQ(*w.clock_step_ms, 500);
+  EXPECT_THAT(MakeHostWindow(OneSecond({{cool, hot}}), "vda").nvme_celsius_max.reason(),
+              HasSubstr("no NVMe disk"));
 }
 
 }  // namespace
