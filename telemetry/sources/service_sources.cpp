@@ -9,6 +9,7 @@
 #include "telemetry/engine/engine_reading.hpp"
 #include "telemetry/engine/metrics_endpoint.hpp"
 #include "telemetry/os/kv_files.hpp"
+#include "telemetry/os/process_io.hpp"
 #include "telemetry/sources/function_source.hpp"
 
 namespace kvtier {
@@ -88,7 +89,7 @@ std::unique_ptr<Source> MakePageCacheSource(const std::vector<pid_t>& workers,
                                             const std::filesystem::path& cache_dir,
                                             const OsRoots& roots) {
   return MakeSource("page_cache", [workers, cache_dir, roots](TimelineRow& row) {
-    auto files = FindKvFiles(workers, cache_dir, roots);
+    auto files = FindKvFiles(ProcessTree(workers, roots), cache_dir, roots);
     if (!files) {
       row.unavailable[""] = files.reason();
       return;
@@ -97,14 +98,17 @@ std::unique_ptr<Source> MakePageCacheSource(const std::vector<pid_t>& workers,
     MeasureResident(found, roots);
     double bytes = 0, resident = 0;
     for (const KvFile& file : found) {
-      if (file.size) bytes += static_cast<double>(file.size->value);
+      if (!file.size)
+        row.unavailable["kv.file_bytes"] = file.size.reason();
+      else
+        bytes += static_cast<double>(file.size->value);
       if (!file.resident)
         row.unavailable["kv.resident_bytes"] = file.resident.reason();
       else
         resident += static_cast<double>(file.resident->value);
     }
-    row.values["kv.file_bytes"] = bytes;
-    if (row.unavailable.empty()) row.values["kv.resident_bytes"] = resident;
+    if (!row.unavailable.contains("kv.file_bytes")) row.values["kv.file_bytes"] = bytes;
+    if (!row.unavailable.contains("kv.resident_bytes")) row.values["kv.resident_bytes"] = resident;
   });
 }
 

@@ -22,7 +22,7 @@ std::unique_ptr<Source> MakeEngineSource(const std::string& metrics_url,
 std::unique_ptr<Source> MakeGpuSource(std::unique_ptr<Gpu> gpu);
 
 /// How much of the KV files is in the page cache. For marks: it looks through the descriptors of
-/// the workers.
+/// the workers and their descendants.
 std::unique_ptr<Source> MakePageCacheSource(const std::vector<pid_t>& workers,
                                             const std::filesystem::path& cache_dir,
                                             const OsRoots& roots = {});

@@ -83,6 +83,15 @@ TEST(Sources, AWorkerThatIsGoneIsSaidSo) {
   EXPECT_THAT(ReadAt(*nobody, 1).unavailable, Contains(Pair("worker", HasSubstr("does not say"))));
 }
 
+TEST(Sources, APageCacheOfUnknownSizeIsNotEmpty) {
+  // The recorded descriptors lead nowhere, so neither size nor residency can be read.
+  const auto source = MakePageCacheSource({4242}, "/mnt/nvme/kvbm", Spark());
+  const TimelineRow row = ReadAt(*source, 1);
+  EXPECT_THAT(row.values, IsEmpty());
+  EXPECT_THAT(row.unavailable, Contains(Pair("kv.file_bytes", HasSubstr("4242/fd/"))));
+  EXPECT_THAT(row.unavailable, Contains(Pair("kv.resident_bytes", HasSubstr("4242/fd/"))));
+}
+
 TEST(Sources, HeatIsLabelled) {
   const TimelineRow row = ReadAt(*MakeThermalSource(Spark()), 1);
   EXPECT_THAT(row.labels, Contains(Pair("hwmon1.temp1", HasSubstr("nvme0"))));
@@ -125,28 +134,54 @@ TEST(Sources, NoSourceIsReadMoreOftenThanAsked) {
     EXPECT_THAT(s.cadence.count(), AnyOf(0, ::testing::Ge(1000))) << s.source->name();
 }
 
+/// nvidia-smi of one GPU that is held back.
+std::unique_ptr<Source> OneGpu() {
+  GpuOptions options;
+  options.library = "/no/such/libnvidia-ml.so";
+  options.runner = [](const std::vector<std::string>&, milliseconds) {
+    CommandResult answer;
+    answer.outcome = CommandResult::Outcome::kExited;
+    answer.exit_code = 0;
+    answer.out = "0, 31.5, 2000, 4000, 61, 50, 20, 0x0000000000000004, 100, 200, GB10\n";
+    return answer;
+  };
+  return MakeGpuSource(std::make_unique<Gpu>(std::move(options)));
+}
+
 /// "cpu12.user_s" -> "cpu<N>.user_s".
 std::string Shape(const std::string& key) {
+  const std::size_t reason = key.find(".throttle.");
+  if (reason != std::string::npos) return key.substr(0, reason) + ".throttle.<reason>";
   return std::regex_replace(key, std::regex("(cpu|zone|cooling|hwmon|temp|gpu)[0-9]+"), "$1<N>");
+}
+
+/// The line of a source in the table of docs/timeline.md; empty when it has none.
+std::string LineOf(const std::string& page, std::string_view source) {
+  const std::size_t at = page.find(fmt::format("\n| `{}` |", source));
+  return at == std::string::npos ? "" : page.substr(at + 1, page.find('\n', at + 1) - at - 1);
 }
 
 // The page is the contract of everything that reads a timeline.
 TEST(Sources, EveryKeyIsInTheDocumentation) {
   const std::string page = ReadFile(fs::path(KVTIER_GOLDEN) / "../../../docs/timeline.md");
-  const auto sources = StandardSources({.roots = Spark(),
-                                        .processes = {.workers = {4242}, .stack = {}, .self = 0},
-                                        .cache_dir = {},
-                                        .engine_url = "",
-                                        .fastest = milliseconds(100)});
+  auto sources = StandardSources({.roots = Spark(),
+                                  .processes = {.workers = {4242}, .stack = {}, .self = 0},
+                                  .cache_dir = {},
+                                  .engine_url = "",
+                                  .fastest = milliseconds(100)});
+  sources.push_back({OneGpu(), milliseconds(0)});
+  ASSERT_THAT(ReadAt(*sources.back().source, 1).values,
+              Contains(Key("gpu0.throttle.sw_power_cap")));
   for (const auto& s : sources) {
-    EXPECT_THAT(page, HasSubstr(fmt::format("`{}`", s.source->name())));
+    const std::string line = LineOf(page, s.source->name());
+    EXPECT_THAT(line, Not(IsEmpty())) << s.source->name();
     for (const auto& [key, value] : ReadAt(*s.source, 1).values) {
       const std::string shape = Shape(key);
       const std::string field =
           shape.substr(shape.rfind('.') == std::string::npos ? 0 : shape.rfind('.') + 1);
       // PSI is written as <cpu,io,memory>.<some,full>_us.
       const bool stall = s.source->name() == "pressure";
-      EXPECT_TRUE(page.find(field) != std::string::npos || stall) << s.source->name() << " " << key;
+      EXPECT_TRUE(line.find(field) != std::string::npos || stall) << s.source->name() << " " << key;
     }
   }
 }
