@@ -107,9 +107,18 @@ bool LooksLikeCredential(std::string_view name) {
   for (char& c : upper) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
-  constexpr std::array<std::string_view, 5> kParts{"KEY", "TOKEN", "SECRET", "PASS", "CRED"};
+  constexpr std::array<std::string_view, 6> kParts{"KEY",  "TOKEN", "SECRET",
+                                                   "PASS", "CRED",  "AUTH"};
   return std::any_of(kParts.begin(), kParts.end(),
                      [&](std::string_view part) { return upper.find(part) != std::string::npos; });
+}
+
+// "postgres://user:word@host/db": a name does not say that there is a password in the value.
+bool HasUserInUrl(std::string_view value) {
+  const std::size_t scheme = value.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view rest = value.substr(scheme + 3);
+  return rest.substr(0, rest.find('/')).find('@') != std::string_view::npos;
 }
 
 }  // namespace
@@ -137,7 +146,8 @@ void HideCredentials(nlohmann::json& inspection) {
       if (!entry.is_string()) continue;
       const auto text = entry.get<std::string>();
       const std::size_t equals = text.find('=');
-      if (equals != std::string::npos && LooksLikeCredential(text.substr(0, equals))) {
+      if (equals == std::string::npos) continue;
+      if (LooksLikeCredential(text.substr(0, equals)) || HasUserInUrl(text.substr(equals + 1))) {
         entry = text.substr(0, equals) + "=(not kept)";
       }
     }

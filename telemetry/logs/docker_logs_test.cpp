@@ -139,6 +139,15 @@ TEST(MergeByTimestampOf, KeepsWhatHasNoStampWithItsLine) {
   EXPECT_EQ(MergeByTimestamp("no stamp\n", ""), "no stamp\n");
 }
 
+TEST(HideCredentialsOf, ByWhatAValueLooksLike) {
+  auto inspection = nlohmann::json::parse(
+      R"([{"Config": {"Env": ["DB=pg://u:word@h/x", "URL=http://h:1/a@b", "BASIC_AUTH=u:p"]}}])");
+  HideCredentials(inspection);
+  EXPECT_EQ(inspection[0]["Config"]["Env"],
+            nlohmann::json::parse(
+                R"J(["DB=(not kept)", "URL=http://h:1/a@b", "BASIC_AUTH=(not kept)"])J"));
+}
+
 TEST(HideCredentialsOf, ByName) {
   auto inspection = nlohmann::json::parse(
       R"([{"Config": {"Env": ["NGC_API_KEY=1", "db_password=2", "A=KEY", "SECRET", 5]}}, 7, {}])");
