@@ -158,10 +158,10 @@ class PhaseJudge {
   }
 
   /// Engine bytes minus what the agreement tolerates, but one block; 8 MiB where the engine is
-  /// silent.
+  /// silent, or says that it read nothing: what the worker read then was no KV.
   Bytes LeastRead() const {
     const Bytes block{std::max<std::uint64_t>(1, leg_.block_bytes)};
-    if (!engine_.available()) return std::max(kMinimumRead, block);
+    if (!engine_.available() || engine_->value == 0) return std::max(kMinimumRead, block);
     const Bytes tolerance = WitnessTolerance(*engine_, leg_.backend == "reference");
     return std::max(block, *engine_ > tolerance ? Bytes{engine_->value - tolerance.value} : block);
   }

@@ -146,6 +146,14 @@ TEST(IoAttribution, MagnitudeIsHeldAgainstTheEngine) {
        },
        {"FAIL replay_reads_magnitude"},
        {"IO_ATTRIB_MISSING"}},
+      {"what the worker reads beside an engine that read nothing is no KV",
+       TierMode::kB2,
+       [&](auto& l) {
+         Replay(l).tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+         read(4 * kBlockBytes)(l);
+       },
+       {"FAIL replay_reads_magnitude"},
+       {"IO_ATTRIB_MISSING"}},
       {"a silent engine needs 8 MiB and cannot agree",
        TierMode::kB2,
        [&](auto& l) {

@@ -297,6 +297,12 @@ TEST(Storage, DescribedHealthyAndTheSame) {
        },
        {"STORAGE_CHANGED"},
        "the counters are of nvme1n1, the disk that was described is /dev/nvme0n1"},
+      {"a volume above the disk that was described",
+       [](auto& l, auto&, auto&) {
+         for (auto& phase : l.phases) phase.io.block_device = "dm-0";
+       },
+       {},
+       ""},
       {"the log of another disk",
        [](auto&, auto&, auto& after) { after.power_on_hours = std::uint64_t{7}; },
        {"STORAGE_CHANGED"},

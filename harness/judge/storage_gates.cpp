@@ -13,6 +13,11 @@ std::string BaseName(const std::string& device) {
   return slash == std::string::npos ? device : device.substr(slash + 1);
 }
 
+/// A volume of device mapper or md: its counters are its own, what is described is the disk below.
+bool IsStacked(const std::string& device) {
+  return device.starts_with("dm-") || device.starts_with("md");
+}
+
 std::string Spelled(const StorageIdentity& s) {
   return fmt::format("{} {} serial {} firmware {}", s.device, s.model, s.serial, s.firmware);
 }
@@ -89,7 +94,8 @@ Findings CheckStorageEvidence(const LegEvidence& leg) {
     out.push_back(MakeFinding(Reason::kStorageEvidenceMissing, leg.run_id, "", missing));
   for (const PhaseEvidence& phase : leg.phases) {
     if (s.identity.device.empty() || phase.io.block_device.empty()) continue;
-    if (phase.io.block_device == BaseName(s.identity.device)) continue;
+    if (phase.io.block_device == BaseName(s.identity.device) || IsStacked(phase.io.block_device))
+      continue;
     out.push_back(
         MakeFinding(Reason::kStorageChanged, leg.run_id, phase.name,
                     fmt::format("the counters are of {}, the disk that was described is {}",
