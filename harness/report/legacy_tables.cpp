@@ -252,8 +252,8 @@ class DynkvTable final : public PacedTable {
  protected:
   void See(const TimelineHead&, const TimelineRow& row) override {
     if (row.source != "engine") return;
-    for (auto* c :
-         {&to_host_, &host_to_disk_, &device_to_disk_, &from_host_, &from_disk_, &evicted_})
+    for (auto* c : {&to_host_, &host_to_disk_, &device_to_disk_, &from_host_, &from_disk_, &staged_,
+                    &evicted_})
       c->counter.See(FindValue(row, c->key));
     host_hit_rate_ = FindValue(row, "host_hit_rate");
     disk_hit_rate_ = FindValue(row, "disk_hit_rate");
@@ -261,7 +261,10 @@ class DynkvTable final : public PacedTable {
   void Emit(const TimelineHead& head, MonoNs at, std::optional<double>) override {
     const json host_in = BytesOf(to_host_.counter.Take()),
                host_out = BytesOf(from_host_.counter.Take());
-    const auto onboarded = from_disk_.counter.Take();
+    // Straight to the device, or staged in host memory; an exporter may know one way only.
+    const auto straight = from_disk_.counter.Take(), staged = staged_.counter.Take();
+    const auto onboarded =
+        straight && staged ? std::optional(*straight + *staged) : (straight ? straight : staged);
     const auto by_host = host_to_disk_.counter.Take(), direct = device_to_disk_.counter.Take();
     const json in = BytesOf(onboarded);
     // A sum with an unknown part is unknown.
@@ -316,7 +319,8 @@ class DynkvTable final : public PacedTable {
   TableFile rows_, csv_;
   Named to_host_{"offload_g1_to_g2_blocks"}, host_to_disk_{"offload_g2_to_g3_blocks"},
       device_to_disk_{"offload_g1_to_g3_blocks"}, from_host_{"onboard_g2_to_g1_blocks"},
-      from_disk_{"onboard_g3_to_g1_blocks"}, evicted_{"evicted_blocks"};
+      from_disk_{"onboard_g3_to_g1_blocks"}, staged_{"onboard_g3_to_g2_blocks"},
+      evicted_{"evicted_blocks"};
   std::optional<double> host_hit_rate_, disk_hit_rate_;
 };
 

@@ -293,6 +293,19 @@ TEST(TimelineTables, OnlyWhatCrossesTheSsdIsTrafficOfTier2) {
   EXPECT_EQ(r.Jsonl("telemetry/dynkv.jsonl")[1].at("tier2").at("bytes_in"), nullptr);
 }
 
+TEST(TimelineTables, BlocksStagedFromTheSsdAreTrafficOfTier2Too) {
+  Recording r("dynkv_staged");
+  r.Row(0, "engine", {{"onboard_g3_to_g1_blocks", 0}, {"onboard_g3_to_g2_blocks", 4}})
+      .Row(1, "engine", {{"onboard_g3_to_g1_blocks", 1}, {"onboard_g3_to_g2_blocks", 9}});
+  r.Derive({.block_bytes = 8192});
+  EXPECT_EQ(r.Jsonl("telemetry/dynkv.jsonl")[1].at("tier2").at("bytes_in"), 6 * 8192);
+  Recording only("dynkv_only_staged");
+  only.Row(0, "engine", {{"onboard_g3_to_g2_blocks", 4}})
+      .Row(1, "engine", {{"onboard_g3_to_g2_blocks", 9}});
+  only.Derive({.block_bytes = 8192});
+  EXPECT_EQ(only.Jsonl("telemetry/dynkv.jsonl")[1].at("tier2").at("bytes_in"), 5 * 8192);
+}
+
 TEST(TimelineTables, GpusAreInBytesAndWhatTheyDoNotSayIsNull) {
   Recording r("gpu");
   r.Row(0, "gpu", {{"gpu0.util_ratio", 0.5}, {"gpu0.mem_used_bytes", 3145728}}, {{"gpu0", "GB10"}});
