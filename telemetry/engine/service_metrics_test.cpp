@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "telemetry/engine/golden.hpp"
+#include "telemetry/engine/service_report.hpp"
 
 namespace kvtier {
 namespace {
@@ -97,6 +99,33 @@ TEST(System, CountsFamiliesForTheObservabilityGap) {
       "dynamo_component_x 1\n"));
   EXPECT_EQ(blind.trtllm_families, 0u) << "declared, and nothing is said";
   EXPECT_EQ(blind.dynamo_component_families, 1u);
+}
+
+TEST(Services, APhaseIsReportedWithWhatEachServiceCouldSay) {
+  ServiceSnapshot before, after;
+  before.frontend = Frontend(GoldenText("dynamo_frontend_before.prom"));
+  after.frontend = Frontend(GoldenText("dynamo_frontend_after.prom"));
+  after.system = ReadSystem(ParseExposition(GoldenText("trtllm.prom")));
+  const nlohmann::json j = ServicesJson("replay", before, after);
+  EXPECT_EQ(j.at("phase"), "replay");
+  EXPECT_EQ(j.at("frontend").at("requests"), 20);
+  EXPECT_EQ(j.at("frontend").at("requests_by_status").at("error"), 2);
+  EXPECT_DOUBLE_EQ(j.at("frontend").at("ttft_p50_s").get<double>(), 0.16);
+  EXPECT_TRUE(j.at("frontend").at("ttft_p95_s").contains("unavailable"));
+  EXPECT_TRUE(j.at("frontend").at("started").contains("unavailable"));
+  EXPECT_GT(j.at("system").at("trtllm_families"), 0);
+  before.frontend = Reading<FrontendMetrics>::Unavailable("connection refused");
+  after.system = Reading<SystemMetrics>::Unavailable("down");
+  EXPECT_EQ(ServicesJson("replay", before, after).at("frontend"),
+            (nlohmann::json{{"unavailable", "connection refused"}}));
+  EXPECT_EQ(ServicesJson("replay", before, after).at("system").at("unavailable"), "down");
+}
+
+TEST(Services, AnEndpointThatNobodyNamedOrThatIsDownIsAReason) {
+  const auto s =
+      ReadServices("http://127.0.0.1:1/metrics", std::nullopt, std::chrono::milliseconds(200));
+  EXPECT_THAT(s.frontend.reason(), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(s.system.reason(), HasSubstr("does not say"));
 }
 
 }  // namespace
