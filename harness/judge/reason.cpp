@@ -92,6 +92,10 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kColdStartNotProven, "COLD_START_NOT_PROVEN", kBlocksDecision,
                "The leg did not show that its tiers were empty before traffic.",
                "Restart the stack for every leg and make the cache directory its own."},
+    ReasonInfo{Reason::kWashoutNotProven, "WASHOUT_NOT_PROVEN", kSoft,
+               "Nothing shows that the leg before this one had left no trace: a fresh worker, empty "
+               "tiers, an idle and cool disk.",
+               "Lengthen BENCH_PHASE70_PAIR_WASHOUT_S, and keep telemetry on, so that it is seen."},
     ReasonInfo{Reason::kMetricsUnavailable, "METRICS_UNAVAILABLE", kBlocksDecision,
                "The engine's counters could not be read for a phase, so no gate can see it.",
                "Check the KVBM metrics endpoint; unavailable is never counted as zero."},
@@ -239,6 +243,19 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kNoEffectComputed, "NO_EFFECT_COMPUTED", kRefusesWord,
                "No pair has a valid figure of the primary metric on both sides.",
                "Look at the findings of the single legs first."},
+    ReasonInfo{Reason::kDeclarationChanged, "DECLARATION_CHANGED", kBlocksDecision,
+               "What was declared before the run is not what the run is judged by: the hash in its "
+               "manifest does not fit.",
+               "Judge by the margin and metric that were declared, or run again under the new "
+               "ones."},
+    ReasonInfo{Reason::kHolmNotSignificant, "HOLM_NOT_SIGNIFICANT", kRefusesWord,
+               "With as many comparisons as this experiment makes the effect may be chance: Holm's "
+               "p is above alpha.",
+               "Run more blocks; 12 give every comparison of three modes room."},
+    ReasonInfo{Reason::kSameModeTwice, "SAME_MODE_TWICE", kNote,
+               "Both arms ran the same mode: the result is the noise floor of this machine, not an "
+               "effect of a tier.",
+               "Compare its interval with the margin; name two modes for a decision."},
     ReasonInfo{Reason::kNoisyLegs, "NOISY_LEGS", kLowersGrade,
                "More than a quarter of the legs carry a soft finding; the grade is at most C.",
                "Quieten the machine: the soft findings say what moved."},

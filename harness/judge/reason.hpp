@@ -36,6 +36,7 @@ enum class Reason {
   kClientSaturated,
   kDrainTimeout,
   kColdStartNotProven,
+  kWashoutNotProven,
   kMetricsUnavailable,
   kCounterReset,
   // the mechanism and its witnesses
@@ -81,6 +82,9 @@ enum class Reason {
   kQuantileNotResolvable,
   kMethodsDisagree,
   kNoEffectComputed,
+  kDeclarationChanged,
+  kHolmNotSignificant,
+  kSameModeTwice,
   kNoisyLegs,
   kLegacySchema,
   // spelled by the sweep of the predecessor
