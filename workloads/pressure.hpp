@@ -23,19 +23,20 @@ struct PressureVerdict {
   PressureProblem problem = PressureProblem::kNone;
   /// What holds or what is wrong, with the numbers.
   std::string sentence;
-  /// What to change, by profile key and BENCH_PHASE70_ variable; empty when sufficient. Part of
+  /// What to change, by profile key and BENCH_ variable; empty when sufficient. Part of
   /// `sentence` too.
   std::string knob;
   std::uint64_t replay_blocks = 0;    // full blocks of the first replay phase
-  std::uint64_t populate_blocks = 0;  // distinct
-  std::uint64_t thrash_blocks = 0;    // distinct
+  std::uint64_t populate_blocks = 0;  // distinct, of populate or warm_A
+  std::uint64_t thrash_blocks = 0;    // distinct, of thrash or pressure_B
   ExpectedHits replay;                // of the first replay phase
 };
 
 /// Asks before traffic whether the replay of `plan` must come from G3 on a stack with a disk tier
 /// of these sizes: every replayed full block once, except those that repeat within the replay
 /// itself (later turns of a session) and the one that is always recomputed of a prompt that ends on
-/// a block boundary. A plan without a phase `replay` is sufficient.
+/// a block boundary. The replay is the phase `replay` or `replay_A`; a plan without either is
+/// sufficient.
 PressureVerdict CheckPressure(const Plan& plan, const TierPools& pools);
 
 }  // namespace kvtier
