@@ -8,8 +8,9 @@
 namespace kvtier {
 
 struct NoiseOptions {
-  /// Rates over less time are not judged. Chosen: ten readings of the fastest sources.
-  double min_window_s = 1.0;
+  /// Rates over less time are not judged. Chosen: five readings of the fastest sources; the ticks
+  /// of the CPU times (10 ms) are then 2 % of a core.
+  double min_window_s = 0.5;
   /// I/O of others: all three must be exceeded. Chosen: 5 % of the device's traffic is the margin
   /// that the effect has to exceed; 5 MiB/s is about 1 % of what a SATA SSD moves and
   /// above what an idle system logs; 8 MiB is the floor of the witness rule.

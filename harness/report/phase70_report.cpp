@@ -296,6 +296,14 @@ std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70An
   return out;
 }
 
+namespace {
+/// A terminal's worth of a detail; the report has all of it.
+std::string Shortened(const std::string& detail) {
+  constexpr std::size_t kMost = 180;
+  return detail.size() <= kMost ? detail : detail.substr(0, kMost) + "... (see the report)";
+}
+}  // namespace
+
 std::string RenderClosingSummary(
     const Verdict& v, const Phase70Manifest& manifest,
     const std::vector<std::pair<std::string, std::filesystem::path>>& paths) {
@@ -325,7 +333,8 @@ std::string RenderClosingSummary(
     line("reason", r.code);
     if (!r.meaning.empty())
       out += fmt::format("             {}\n             {}\n", r.meaning, r.remedy);
-    if (!r.details.empty()) out += fmt::format("             first: {}\n", r.details.front());
+    if (!r.details.empty())
+      out += fmt::format("             first: {}\n", Shortened(r.details.front()));
   }
   out += "\n";
   for (const auto& [name, path] : paths) line(name, path.string());

@@ -63,7 +63,7 @@ struct Known {
   const char* schema;
 };
 // First match wins. A name matches when it starts and ends so.
-constexpr std::array<Known, 39> kKnown{{
+constexpr Known kKnown[] = {
     {"run_state.json", "", "run_state"},
     {"attempt.json", "", "attempt"},
     {"config.json", "", "config"},
@@ -74,6 +74,7 @@ constexpr std::array<Known, 39> kKnown{{
     {"kvbm_metrics_snapshots.jsonl", "", "kvbm_metrics_snapshot"},
     {"expected_hits.json", "", "expected_hits"},
     {"worker_readback.json", "", "worker_readback"},
+    {"washout.json", "", "phase70_washout"},
     {"summary.json", "", "summary"},
     {"timeline.jsonl", "", "timeline_row"},  // its first line: timeline_head
     {"telemetry_report.json", "", "telemetry_report"},
@@ -103,7 +104,7 @@ constexpr std::array<Known, 39> kKnown{{
     {"phase70_rehydrate_pair_repeats_verdict_", ".json", "phase70_verdict"},
     {"frontend.json", "", "registration_frontend"},
     {"worker-", ".json", "registration_worker"},
-}};
+};
 
 // The head of a timeline is a row of another kind.
 constexpr const char* kTimelineName = "timeline.jsonl";
