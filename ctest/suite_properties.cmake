@@ -22,7 +22,7 @@ else()
 endif()
 
 foreach(test IN LISTS kvtier_suite_tests)
-  if(NOT test MATCHES "^(Quick)?(ReuseVerify|RehydrateReplay|TraceReplay|Phase[0-9]+)_(B0|B1|B2|B1B2)_(reference|spark)/([A-Za-z0-9]+)\\.([A-Za-z0-9]+)")
+  if(NOT test MATCHES "^(Quick)?(ReuseVerify|RehydrateReplay|EvictionReplay|TraceReplay|Phase[0-9]+)_(B0|B1|B2|B1B2)_(reference|spark)/([A-Za-z0-9]+)\\.([A-Za-z0-9]+)")
     message(WARNING "suite test without [Quick]<Suite>_<Tiers>_<stack>/ prefix: ${test}")
     continue()
   endif()

@@ -1,6 +1,7 @@
 #include "harness/judge/gates.hpp"
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -574,6 +575,49 @@ TEST_F(Reuse, TheTextsMustBeEqual) {
   leg.phases[1].tiers.matched_tokens = std::uint64_t{512};
   leg.records[2].text = "wrong";
   EXPECT_THAT(Codes(CheckReuse(leg)), ElementsAre("ANSWER_MISMATCH"));
+}
+
+/// The same leg under the names of eviction_replay.
+LegEvidence MakeEvictionLeg(TierMode tier) {
+  LegEvidence leg = MakeLeg(tier, 50);
+  leg.scenario = "eviction_replay";
+  const std::map<std::string, std::string> names{
+      {"populate", "warm_A"}, {"thrash", "pressure_B"}, {"replay", "replay_A"}};
+  for (PhaseEvidence& phase : leg.phases) phase.name = names.at(phase.name);
+  for (RequestRecord& record : leg.records) record.phase = names.at(record.phase);
+  return leg;
+}
+
+TEST(EvictionReplay, ReplayAIsTheHeadlineThatTheRulesLookAt) {
+  LegEvidence leg = MakeEvictionLeg(TierMode::kB2);
+  EXPECT_TRUE(Passes(JudgeLeg(leg))) << FindingsText(JudgeLeg(leg));
+  EXPECT_EQ(CompareAnswers(leg).compared, 60U);
+  leg.phases[2].tiers.onboard_g3_to_g1_blocks = std::uint64_t{0};
+  EXPECT_THAT(Codes(CheckMechanism(leg)), ElementsAre("REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY"));
+  EXPECT_EQ(CheckMechanism(leg).front().phase, "replay_A");
+  leg.phases.pop_back();
+  EXPECT_TRUE(Has(CheckRunValid(leg), Reason::kRunIncomplete));
+
+  LegEvidence off = MakeEvictionLeg(TierMode::kB1);
+  EXPECT_TRUE(Passes(CheckB1Off(off)));
+  off.phases[2].io.process_read = 2_MiB;
+  EXPECT_THAT(Codes(CheckB1Off(off)), ElementsAre("B1_DISK_TIER_NOT_DISABLED"));
+}
+
+TEST(Signals, OfEvictionReplaySpeakOfItsOwnPhases) {
+  const LegEvidence leg = MakeEvictionLeg(TierMode::kB2);
+  const auto kvbm = RehydrateSignalKvbm(leg);
+  EXPECT_EQ(kvbm.at("signal"), "disk_rehydrate_detected");
+  EXPECT_EQ(kvbm.at("baseline_phase"), "warm_A");
+  EXPECT_EQ(kvbm.at("pressure_phase"), "pressure_B");
+  EXPECT_EQ(kvbm.at("replay_phase"), "replay_A");
+  const auto io = EvictionSignalIo(leg);
+  EXPECT_EQ(io.at("replay_phase"), "replay_A");
+  EXPECT_EQ(io.at("warm_read_mib"), io.at("baseline_read_mib"));
+  LegEvidence blind = leg;
+  blind.phases[2].io.device_read = Gone<Bytes>();
+  EXPECT_EQ(EvictionSignalIo(blind).at("signal"), "skipped");
+  EXPECT_FALSE(EvictionSignalIo(blind).contains("warm_read_mib"));
 }
 
 TEST(Signals, DocumentedWords) {

@@ -137,6 +137,12 @@ nlohmann::json RehydrateSignalIo(const LegEvidence& leg) {
       {"interpretation", "Reads of the whole device, whoever made them: context, never proof."}};
 }
 
+nlohmann::json EvictionSignalIo(const LegEvidence& leg) {
+  json signal = RehydrateSignalIo(leg);
+  if (signal.contains("baseline_read_mib")) signal["warm_read_mib"] = signal["baseline_read_mib"];
+  return signal;
+}
+
 std::optional<std::int64_t> CachedTokens(const LegEvidence& leg, const std::string& phase) {
   std::optional<std::int64_t> sum;
   for (const RequestRecord* r : OkRecords(leg, phase)) {

@@ -11,7 +11,8 @@
 /// blocks that came from the disk.
 namespace kvtier {
 
-/// rehydrate_replay_signal_kvbm: {signal, baseline_phase, pressure_phase, replay_phase, ...onboard
+/// rehydrate_replay_signal_kvbm, and eviction_replay_signal_kvbm over warm_A, pressure_B and
+/// replay_A: {signal, baseline_phase, pressure_phase, replay_phase, ...onboard
 /// and matched counts, reuse_gate, interpretation}; {signal:"skipped", reason, interpretation}
 /// where the metrics cannot be read. Words: disk_rehydrate_detected, host_onboard_only (ours),
 /// no_onboard_no_reuse_signal, onboard_outside_replay, no_onboard_signal, skipped.
@@ -20,6 +21,8 @@ nlohmann::json RehydrateSignalKvbm(const LegEvidence& leg);
 /// populate reads), weak_read_signal, no_clear_readback; {signal:"skipped", ...} where the device
 /// cannot be read.
 nlohmann::json RehydrateSignalIo(const LegEvidence& leg);
+/// eviction_replay_signal_io: the same with warm_read_mib beside baseline_read_mib.
+nlohmann::json EvictionSignalIo(const LegEvidence& leg);
 /// reuse_verify_signal_kvbm with the documented fields, and beside them device_cached_tokens a
 /// phase and the tier that answered ("host", "disk", "device", "none").
 nlohmann::json ReuseSignalKvbm(const LegEvidence& leg);

@@ -175,6 +175,9 @@ json KvbmBlock(const SummaryInput& in, const json& status, const json& signals) 
   if (signals.contains("rehydrate_replay_signal_kvbm")) {
     j["rehydrate_replay_signal"] = signals.at("rehydrate_replay_signal_kvbm");
   }
+  if (signals.contains("eviction_replay_signal_kvbm")) {
+    j["eviction_replay_signal"] = signals.at("eviction_replay_signal_kvbm");
+  }
   if (signals.contains("reuse_verify_signal_kvbm")) {
     j["reuse_verify_signal"] = signals.at("reuse_verify_signal_kvbm");
   }
@@ -344,6 +347,9 @@ json ScenarioSignals(const LegEvidence& leg) {
   if (leg.scenario == "rehydrate_replay") {
     j["rehydrate_replay_signal_kvbm"] = RehydrateSignalKvbm(leg);
     j["rehydrate_replay_signal_io"] = RehydrateSignalIo(leg);
+  } else if (leg.scenario == "eviction_replay") {
+    j["eviction_replay_signal_kvbm"] = RehydrateSignalKvbm(leg);
+    j["eviction_replay_signal_io"] = EvictionSignalIo(leg);
   } else if (leg.scenario == "reuse_verify") {
     j["reuse_verify_signal_kvbm"] = ReuseSignalKvbm(leg);
     j["reuse_verify_identity"] = ReuseIdentity(leg.records);

@@ -21,8 +21,9 @@ nlohmann::json StatisticsBlock(std::span<const RequestRecord* const> rows, doubl
 nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records,
                                    const std::string& scenario);
 
-/// The documented signals of the leg's scenario, by name: rehydrate_replay_signal_kvbm and _io, or
-/// reuse_verify_signal_kvbm; empty for a scenario without one.
+/// The documented signals of the leg's scenario, by name: rehydrate_replay_signal_kvbm and _io,
+/// eviction_replay_signal_kvbm and _io, or reuse_verify_signal_kvbm; empty for a scenario without
+/// one.
 nlohmann::json ScenarioSignals(const LegEvidence& leg);
 
 struct SummaryInput;

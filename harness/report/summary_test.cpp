@@ -208,6 +208,19 @@ TEST(Summary, WhatIsNotCollectedSaysSo) {
   EXPECT_EQ(s.at("io_attribution").at("enabled"), false);
 }
 
+TEST(Summary, SignalsAreThoseOfTheScenario) {
+  LegEvidence leg = sample::Leg();
+  leg.scenario = "eviction_replay";
+  for (auto& phase : leg.phases) phase.name = phase.name == "populate" ? "warm_A" : "replay_A";
+  const json j = SummaryOf(leg);
+  const json& overall = j.at("overall_summary");
+  EXPECT_EQ(overall.at("eviction_replay_signal_kvbm").at("replay_phase"), "replay_A");
+  EXPECT_TRUE(overall.at("eviction_replay_signal_io").contains("signal"));
+  EXPECT_FALSE(overall.contains("rehydrate_replay_signal_kvbm"));
+  EXPECT_EQ(j.at("kvbm_metrics").at("eviction_replay_signal"),
+            overall.at("eviction_replay_signal_kvbm"));
+}
+
 TEST(RequestIdentity, CountsDistinctValues) {
   const json i = RequestIdentityJson(sample::Leg().records, "rehydrate_replay");
   EXPECT_EQ(i.at("total_requests"), 4);
