@@ -188,6 +188,19 @@ inline IoAttributionReport MakeAttribution(const LegEvidence& leg) {
   return r;
 }
 
+/// A leg that began on a new worker, with empty tiers and a quiet disk.
+inline WashoutEvidence CleanWashout(const LegEvidence& leg, const std::string& after) {
+  WashoutEvidence w;
+  w.after_run_id = after;
+  w.caches_dropped = Reading<bool>::Unavailable("not asked for");
+  w.workers = {leg.run_id + "@1"};
+  if (!after.empty()) w.workers_before = {after + "@1"};
+  w.fresh_worker = IsFreshWorker(w.workers_before, w.workers);
+  w = CompleteWashout(w, leg);
+  w.device_in_flight = 0.0;
+  return w;
+}
+
 /// An experiment of `pairs` pairs with B2 / B1 = `ratio` and a run-to-run spread of `sd` (of the
 /// log). The place in the pair multiplies the second leg by `second`.
 inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.01,
@@ -215,9 +228,12 @@ inline Phase70Input MakeExperiment(int pairs, double ratio = 0.6, double sd = 0.
       leg.timestamp_utc = "2026-01-01T00:00:00.000+00:00";
       leg.evidence =
           MakeLeg(mode, ttfc, fmt::format("run_{}_p{:02}_l{}", TierName(mode), pair, place));
+      leg.washout =
+          CleanWashout(leg.evidence, input.legs.empty() ? "" : input.legs.back().evidence.run_id);
       input.legs.push_back(std::move(leg));
     }
   }
+  input.setup.declared_sha256 = DeclarationSha256(input.setup);
   return input;
 }
 

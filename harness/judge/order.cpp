@@ -66,7 +66,40 @@ std::vector<LegOrder> PlanOrder(int pairs, OrderStrategy strategy, std::string_v
 
 std::string OrderLabel(LegOrder order, TierMode mode_a, TierMode mode_b) {
   const bool ab = order == LegOrder::kAB;
+  if (mode_a == mode_b) return ab ? "A_A'" : "A'_A";
   return fmt::format("{}_{}", TierName(ab ? mode_a : mode_b), TierName(ab ? mode_b : mode_a));
+}
+
+std::vector<ArmSequence> PlanBlocks(int blocks, OrderStrategy strategy, std::string_view seed) {
+  // Two Latin squares, the second the mirror of the first.
+  const std::array<std::array<ArmSequence, 3>, 2> design{
+      {{{{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}}, {{{2, 1, 0}, {0, 2, 1}, {1, 0, 2}}}}};
+  Rng rng = Rng::Stream(SeedOf(seed), "block order");
+  std::vector<ArmSequence> plan;
+  while (static_cast<int>(plan.size()) < blocks) {
+    auto round = design;
+    if (strategy == OrderStrategy::kRandom) {
+      rng.Shuffle(round);
+      for (auto& square : round) rng.Shuffle(square);
+    }
+    for (const auto& square : round) plan.insert(plan.end(), square.begin(), square.end());
+  }
+  plan.resize(static_cast<std::size_t>(std::max(0, blocks)));
+  return plan;
+}
+
+std::string SequenceLabel(const ArmSequence& sequence, const std::vector<TierMode>& modes) {
+  std::string label;
+  for (const int arm : sequence) {
+    if (!label.empty()) label += "_";
+    label += TierName(modes.at(static_cast<std::size_t>(arm)));
+  }
+  return label;
+}
+
+LegOrder OrderWithin(const ArmSequence& sequence, int arm_a, int arm_b) {
+  const auto place = [&](int arm) { return std::find(sequence.begin(), sequence.end(), arm); };
+  return place(arm_a) < place(arm_b) ? LegOrder::kAB : LegOrder::kBA;
 }
 
 DeltaStats DeltaStatsOf(const std::vector<double>& values) {

@@ -28,8 +28,21 @@ std::optional<OrderStrategy> FindOrderStrategy(std::string_view name);
 /// One order a pair. The seed is a text, as documented for BENCH_PHASE70_ORDER_SEED ("20260212").
 /// An odd last pair of a random schedule is AB or BA by a draw.
 std::vector<LegOrder> PlanOrder(int pairs, OrderStrategy strategy, std::string_view seed);
-/// "B1_B2", "B2_B1": pair_order in the artifacts.
+/// "B1_B2", "B2_B1": pair_order in the artifacts. A mode against itself: "A_A'", "A'_A".
 std::string OrderLabel(LegOrder order, TierMode mode_a, TierMode mode_b);
+
+/// The arms of one block of three legs in their order: 0 = mode_a, 1 = mode_b, 2 = mode_c.
+using ArmSequence = std::vector<int>;
+
+/// One sequence a block of three arms: the six sequences of Williams's design (1949), in which each
+/// arm stands twice at each place and follows each other arm twice. Random: drawn from the seed so
+/// that each three blocks hold every arm once at each place and each six blocks the whole design;
+/// alternating: the design in its own order. Six blocks are balanced, twelve are two such rounds.
+std::vector<ArmSequence> PlanBlocks(int blocks, OrderStrategy strategy, std::string_view seed);
+/// "B1_B2_B0"
+std::string SequenceLabel(const ArmSequence& sequence, const std::vector<TierMode>& modes);
+/// Which of two arms a block runs first.
+LegOrder OrderWithin(const ArmSequence& sequence, int arm_a, int arm_b);
 
 /// Documented stats of deltas. The approx_ci95 fields hold Student's t interval.
 struct DeltaStats {

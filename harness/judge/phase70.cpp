@@ -25,39 +25,6 @@ std::vector<double> Collect(const std::vector<PairDelta>& deltas,
   return out;
 }
 
-/// A metric of both legs of every complete pair that has it.
-std::vector<PairValue> ValuesOf(const std::vector<JudgedPair>& pairs,
-                                std::optional<double> (*of)(const LegFigures&)) {
-  std::vector<PairValue> out;
-  for (const JudgedPair& pair : pairs) {
-    if (!pair.complete) continue;
-    const auto a = of(pair.a->figures);
-    const auto b = of(pair.b->figures);
-    if (!a || !b) continue;
-    out.push_back({pair.pair_id, pair.order == LegOrder::kAB, *a, *b, pair.a->figures.ttfc_p95->n,
-                   pair.b->figures.ttfc_p95->n});
-  }
-  return out;
-}
-
-Effect EffectOf(const std::vector<JudgedPair>& pairs, const Phase70Setup& setup) {
-  const std::vector<SecondaryInput> secondary{
-      {"replay_ttfc_p50_ms", "lower",
-       ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p50); })},
-      {"replay_e2e_p95_ms", "lower",
-       ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.e2e_p95); })},
-      {"replay_prompt_tokens_per_s", "higher",
-       ValuesOf(pairs, [](const LegFigures& f) { return f.prompt_tokens_per_s; })},
-  };
-  Effect e = ComputeEffect(ValuesOf(pairs, [](const LegFigures& f) { return ValueOf(f.ttfc_p95); }),
-                           0.95, secondary, setup.effect);
-  const bool random = setup.order_strategy == OrderStrategy::kRandom;
-  e.protocol = fmt::format(
-      "{}; {}", random ? "random order in balanced blocks of two pairs" : "alternating order",
-      e.protocol);
-  return e;
-}
-
 OrderCheck OrderCheckOf(const Phase70Input& input, const std::vector<PairDelta>& deltas,
                         const Effect& effect, const std::string& created_utc) {
   const Phase70Setup& setup = input.setup;
@@ -132,7 +99,7 @@ void AddPreflight(const Phase70Input& input, Findings& out) {
 
 void AddCompleteness(const Phase70Input& input, const std::vector<JudgedLeg>& legs, int complete,
                      Findings& out) {
-  const int planned = 2 * input.setup.planned_pairs;
+  const int planned = input.setup.LegsPerPair() * input.setup.planned_pairs;
   std::set<std::pair<int, int>> places;
   for (const JudgedLeg& leg : legs) places.emplace(leg.leg->pair_id, leg.leg->pair_leg);
   const int present = static_cast<int>(places.size());
@@ -168,6 +135,31 @@ void AddSetup(const Phase70Input& input, Findings& out) {
     out.push_back(
         MakeFinding(Reason::kLegacySchema, "", "", "the legs were written by an earlier harness"));
   }
+  if (input.setup.SameMode()) {
+    out.push_back(MakeFinding(Reason::kSameModeTwice, "", "",
+                              fmt::format("A and A' both ran {}", TierName(input.setup.mode_a))));
+  }
+}
+
+/// What decides must be what was declared: a margin that is chosen after the fact proves anything.
+void CheckDeclaration(const Phase70Input& input, Verdict& v) {
+  if (input.legacy) return;  // nothing was declared by the predecessor; LEGACY_SCHEMA says it
+  const std::string now = DeclarationSha256(input.setup);
+  const std::string& manifest = input.setup.declared_sha256;
+  const std::string& preflight = input.preflight.declared_sha256;
+  std::string why;
+  if (manifest.empty()) {
+    why = "the manifest holds no hash of what was declared";
+  } else if (manifest != now) {
+    why = fmt::format("the manifest declares {:.12}, the run is judged by {:.12}", manifest, now);
+  } else if (!preflight.empty() && preflight != now) {
+    why = fmt::format("the preflight recorded {:.12}, the run is judged by {:.12}", preflight, now);
+  }
+  v.declaration_unchanged = why.empty();
+  if (why.empty() || input.legs.empty()) return;  // without a leg nothing is judged by it
+  v.findings.push_back(MakeFinding(Reason::kDeclarationChanged, "", "", why));
+  v.effect.word = EffectWord::kInconclusive;
+  for (Contrast& c : v.contrasts) c.effect.word = EffectWord::kInconclusive;
 }
 
 int SoftFailLegs(const std::vector<JudgedLeg>& legs) {
@@ -246,7 +238,8 @@ void FillChecks(const Phase70Input& input, const std::vector<JudgedLeg>& legs, V
   v.io_attrib_ok = input.setup.io_attrib_expected && AttributionHolds(legs);
   v.mechanism_gate_disabled = input.setup.disable_mechanism_gate;
   const auto& f = v.findings;
-  const bool wants_b1 = input.setup.mode_a == TierMode::kB1 || input.setup.mode_b == TierMode::kB1;
+  const std::vector<TierMode> modes = input.setup.Modes();
+  const bool wants_b1 = std::find(modes.begin(), modes.end(), TierMode::kB1) != modes.end();
   v.b1_off = (b1_seen || !wants_b1) && !Has(f, Reason::kB1DiskTierNotDisabled);
   v.answers_equal =
       v.answers_compared > 0 && v.answers_mismatched == 0 && !Has(f, Reason::kAnswersNotCompared);
@@ -270,6 +263,21 @@ Grade GradeOf(const Verdict& v, const EffectOptions& options) {
   return grade == Grade::kA ? Grade::kB : Grade::kC;
 }
 
+void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Verdict& v) {
+  std::vector<std::vector<LegFigures>> arms(3);
+  std::vector<const LegEvidence*> valid;
+  for (const JudgedLeg& leg : legs) {
+    if (!leg.valid) continue;
+    valid.push_back(&leg.leg->evidence);
+    if (const int arm = ArmOf(*leg.leg, setup); arm >= 0)
+      arms.at(static_cast<std::size_t>(arm)).push_back(leg.figures);
+  }
+  v.arm_a = SummarizeArm(arms[0]);
+  v.arm_b = SummarizeArm(arms[1]);
+  if (setup.mode_c) v.arm_c = SummarizeArm(arms[2]);
+  v.break_even = ComputeBreakEven(valid);
+}
+
 void Decide(const Phase70Input& input, Verdict& v) {
   v.run_valid = v.summary_rows > 0 && v.pairs_complete > 0 &&
                 std::none_of(v.findings.begin(), v.findings.end(),
@@ -279,6 +287,9 @@ void Decide(const Phase70Input& input, Verdict& v) {
   v.reason_codes = Codes(v.findings);
   v.effect.grade = v.grade;
   v.effect.reasons = v.reason_codes;
+  const Phase70Setup& setup = input.setup;
+  v.ssd_slower_than_recompute = v.run_valid && v.effect.word == EffectWord::kWorse &&
+                                HasDiskTier(setup.mode_b) && !HasDiskTier(setup.mode_a);
 }
 
 }  // namespace
@@ -297,6 +308,12 @@ std::string_view PreflightStateName(PreflightOutcome::State state) {
       return "skipped";
   }
   return "";
+}
+
+std::vector<TierMode> Phase70Setup::Modes() const {
+  std::vector<TierMode> modes{mode_a, mode_b};
+  if (mode_c) modes.push_back(*mode_c);
+  return modes;
 }
 
 int Verdict::ExitCode() const {
@@ -320,12 +337,17 @@ Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& cre
   v.pairs_complete = static_cast<int>(
       std::count_if(pairs.begin(), pairs.end(), [](const auto& p) { return p.complete; }));
   v.summary_rows = static_cast<int>(out.rows.size());
-  v.effect = EffectOf(pairs, setup);
+  v.effect = EffectOf(pairs, setup, true);
+  if (setup.mode_c) {
+    v.contrasts = ContrastsOf(setup, legs, v.effect);
+    v.effect = v.contrasts.front().effect;
+  }
   out.order_check = OrderCheckOf(input, out.deltas, v.effect, created_utc);
   out.rollups = out.order_check.delta_rollups;
 
   AddPreflight(input, v.findings);
   AddSetup(input, v.findings);
+  CheckDeclaration(input, v);
   AddCompleteness(input, legs, v.pairs_complete, v.findings);
   for (const JudgedLeg& leg : legs)
     v.findings.insert(v.findings.end(), leg.findings.begin(), leg.findings.end());
@@ -352,15 +374,7 @@ Phase70Analysis AnalyzePhase70(const Phase70Input& input, const std::string& cre
   }
   v.summary_errors_count = static_cast<int>(out.errors.size());
 
-  std::vector<LegFigures> arm_a;
-  std::vector<LegFigures> arm_b;
-  for (const JudgedLeg& leg : legs) {
-    if (!leg.valid) continue;
-    if (leg.leg->evidence.tier == setup.mode_a) arm_a.push_back(leg.figures);
-    if (leg.leg->evidence.tier == setup.mode_b) arm_b.push_back(leg.figures);
-  }
-  v.arm_a = SummarizeArm(arm_a);
-  v.arm_b = SummarizeArm(arm_b);
+  FillArms(setup, legs, v);
   FillChecks(input, legs, v);
   Decide(input, v);
   return out;

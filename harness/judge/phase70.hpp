@@ -12,18 +12,26 @@
 #include "harness/judge/figures.hpp"
 #include "harness/judge/gates.hpp"
 #include "harness/judge/order.hpp"
+#include "harness/judge/phase70_break_even.hpp"
+#include "harness/judge/phase70_washout.hpp"
 #include "harness/judge/reason.hpp"
 
 /// The paired experiment: legs -> rows -> deltas -> order check -> effect -> verdict. A verdict
 /// exists for every input: no leg at all, a failed preflight, a killed run.
 namespace kvtier {
 
+/// The metric that decides. Lower is better.
+inline constexpr std::string_view kPrimaryMetric = "replay_ttfc_p95_ms";
+
 /// What was declared before the run.
 struct Phase70Setup {
   std::string ts;
   std::string scenario = "rehydrate_replay";
   int planned_pairs = 0;
+  /// The headline is mode_b against mode_a. Equal modes measure the noise floor.
   TierMode mode_a = TierMode::kB1, mode_b = TierMode::kB2;
+  /// A third arm: blocks of three legs instead of pairs, every two modes compared, Holm over all.
+  std::optional<TierMode> mode_c = std::nullopt;
   int replay_concurrency = 1;
   OrderStrategy order_strategy = OrderStrategy::kRandom;
   std::string order_seed;
@@ -33,7 +41,19 @@ struct Phase70Setup {
   bool io_attrib_expected = false;
   bool stream = true;
   bool stream_record_ttfb = false;
+  /// As the manifest holds it; empty: it holds none.
+  std::string declared_sha256;
+
+  bool SameMode() const { return mode_a == mode_b; }
+  /// In the order of the arms: 0 = mode_a, 1 = mode_b, 2 = mode_c.
+  std::vector<TierMode> Modes() const;
+  int LegsPerPair() const { return mode_c ? 3 : 2; }
 };
+/// Everything that decides: metrics, margin, alpha, looks, modes, order, pairs, gates. As written
+/// to the manifest before the first leg.
+nlohmann::json DeclarationJson(const Phase70Setup& setup);
+/// SHA-256 of its text. The verdict refuses a word where it is not the manifest's.
+std::string DeclarationSha256(const Phase70Setup& setup);
 
 /// How the preflight leg ended. `reason_codes` are those of its file; an unknown one counts as
 /// RUN_ERRORS_PRESENT.
@@ -48,6 +68,7 @@ struct PreflightOutcome {
   State state = State::kNotRun;
   std::vector<std::string> reason_codes;
   std::string detail;
+  std::string declared_sha256 = {};  // as it was when the preflight ran; empty: not recorded
 };
 /// "not_run", "passed", "passed_not_decision_grade", "failed", "skipped"
 std::string_view PreflightStateName(PreflightOutcome::State state);
@@ -56,10 +77,12 @@ std::string_view PreflightStateName(PreflightOutcome::State state);
 struct Phase70Leg {
   int pair_id = 0;  // from 1
   LegOrder order = LegOrder::kAB;
-  int pair_leg = 1;  // 1 or 2
+  int pair_leg = 1;  // 1 or 2; to 3 in blocks of three
   std::string bundle_id;
   std::string timestamp_utc;
   LegEvidence evidence;
+  ArmSequence sequence = {};  // of its block of three; empty in a pair
+  std::optional<WashoutEvidence> washout = std::nullopt;
 };
 
 struct Phase70Input {
@@ -160,6 +183,14 @@ MechanismGateRecord JudgeEarlyGate(const LegEvidence& leg, const GateOptions& op
 void to_json(nlohmann::json& j, const MechanismGateRecord& g);
 void from_json(const nlohmann::json& j, MechanismGateRecord& g);
 
+/// One comparison of an experiment with three modes.
+struct Contrast {
+  TierMode mode_a = TierMode::kB1, mode_b = TierMode::kB2;
+  int pairs_complete = 0;
+  double holm_p = 1;  // over all comparisons
+  Effect effect;      // its word stands only where holm_p holds too
+};
+
 struct ArtifactRef {
   std::string path;
   bool exists = false;
@@ -188,7 +219,14 @@ struct Verdict {
   std::vector<MechanismDetail> mechanism_details;
   int summary_rows = 0, summary_errors_count = 0;
   ArmFigures arm_a, arm_b;
+  std::optional<ArmFigures> arm_c;
   Effect effect;
+  /// With three modes: b - a (the headline again), a - c, b - c.
+  std::vector<Contrast> contrasts;
+  bool declaration_unchanged = false;
+  /// Valid, B2 against a mode without the SSD, and WORSE: a result, not a failure.
+  bool ssd_slower_than_recompute = false;
+  BreakEven break_even;
   /// manifest, summary_json, summary_csv, pair_delta_csv, order_check_json: the caller's to fill
   /// before writing.
   std::map<std::string, ArtifactRef> artifacts;

@@ -10,14 +10,21 @@ namespace {
 
 using nlohmann::json;
 
+json ModesJson(const Phase70Setup& s) {
+  json modes{{"mode_a", TierName(s.mode_a)}, {"mode_b", TierName(s.mode_b)}};
+  if (s.mode_c) modes["mode_c"] = TierName(*s.mode_c);
+  return modes;
+}
+
 json MetaJson(const Phase70Setup& s) {
   return {{"ts", s.ts},
           {"replay_concurrency", s.replay_concurrency},
           {"pairs", s.planned_pairs},
-          {"modes", {{"mode_a", TierName(s.mode_a)}, {"mode_b", TierName(s.mode_b)}}},
+          {"modes", ModesJson(s)},
           {"scenario", s.scenario},
           {"order_strategy", OrderStrategyName(s.order_strategy)},
           {"order_seed", s.order_seed},
+          {"declaration_sha256", s.declared_sha256},
           {"margin_pct", s.effect.margin_pct},
           {"alpha", s.effect.alpha},
           {"t_from_pairs", s.effect.t_from_pairs},
@@ -39,6 +46,8 @@ Phase70Setup SetupFrom(const json& j) {
   s.planned_pairs = At<int>(j, "pairs");
   s.mode_a = TierAt(At(j, "modes"), "mode_a");
   s.mode_b = TierAt(At(j, "modes"), "mode_b");
+  if (At(j, "modes").contains("mode_c")) s.mode_c = TierAt(At(j, "modes"), "mode_c");
+  s.declared_sha256 = OptionalAt<std::string>(j, "declaration_sha256").value_or("");
   s.scenario = At<std::string>(j, "scenario");
   const auto strategy = FindOrderStrategy(At<std::string>(j, "order_strategy"));
   if (!strategy) throw DataError("the key \"order_strategy\" holds no known strategy");
@@ -125,6 +134,8 @@ json ChecksJson(const Verdict& v) {
               {"min_order_effect_pairs", 6},
               {"decision_grade_require_rehydrate", v.setup.gates.require_rehydrate},
               {"preflight", v.preflight},
+              {"declaration_unchanged", v.declaration_unchanged},
+              {"ssd_slower_than_recompute", v.ssd_slower_than_recompute},
               {"answers_compared", v.answers_compared},
               {"answers_mismatched", v.answers_mismatched},
               {"mechanism_details", json::array()}};
@@ -137,6 +148,9 @@ json ChecksJson(const Verdict& v) {
 
 void ReadChecks(const json& checks, Verdict& v) {
   v.preflight = At<std::string>(checks, "preflight");
+  v.declaration_unchanged = OptionalAt<bool>(checks, "declaration_unchanged").value_or(false);
+  v.ssd_slower_than_recompute =
+      OptionalAt<bool>(checks, "ssd_slower_than_recompute").value_or(false);
   v.answers_compared = At<std::size_t>(checks, "answers_compared");
   v.answers_mismatched = At<std::size_t>(checks, "answers_mismatched");
   for (const auto& [name, member] : kCheckFlags) v.*member = At<bool>(checks, name);
@@ -179,6 +193,32 @@ void ReadEffectDetails(const json& j, Effect& e) {
     e.sign_flip->draws = At<std::uint64_t>(s, "draws");
     e.sign_flip->seed = At<std::uint64_t>(s, "seed");
   }
+}
+
+json ArmsJson(const Verdict& v) {
+  json arms{{"mode_a", v.arm_a}, {"mode_b", v.arm_b}};
+  if (v.arm_c) arms["mode_c"] = *v.arm_c;
+  return arms;
+}
+
+json ContrastJson(const Contrast& c) {
+  return {{"mode_a", TierName(c.mode_a)},
+          {"mode_b", TierName(c.mode_b)},
+          {"pairs_complete", c.pairs_complete},
+          {"holm_p", c.holm_p},
+          {"effect", c.effect},
+          {"effect_details", EffectDetailsJson(c.effect)}};
+}
+
+Contrast ContrastFrom(const json& j) {
+  Contrast c;
+  c.mode_a = TierAt(j, "mode_a");
+  c.mode_b = TierAt(j, "mode_b");
+  c.pairs_complete = At<int>(j, "pairs_complete");
+  c.holm_p = At<double>(j, "holm_p");
+  c.effect = At<Effect>(j, "effect");
+  ReadEffectDetails(At(j, "effect_details"), c.effect);
+  return c;
 }
 
 }  // namespace
@@ -354,9 +394,10 @@ void to_json(nlohmann::json& j, const Verdict& v) {
        {"run_valid", v.run_valid},    {"decision_grade", v.decision_grade},
        {"grade", GradeName(v.grade)}, {"reason_codes", v.reason_codes},
        {"reasons", v.findings},       {"meta", MetaJson(v.setup)},
-       {"checks", ChecksJson(v)},     {"arms", {{"mode_a", v.arm_a}, {"mode_b", v.arm_b}}},
+       {"checks", ChecksJson(v)},     {"arms", ArmsJson(v)},
        {"effect", v.effect},          {"effect_details", EffectDetailsJson(v.effect)},
-       {"artifacts", json::object()}};
+       {"break_even", v.break_even},  {"artifacts", json::object()}};
+  for (const Contrast& c : v.contrasts) j["contrasts"].push_back(ContrastJson(c));
   for (const auto& [name, ref] : v.artifacts)
     j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
 }
@@ -376,6 +417,12 @@ void from_json(const nlohmann::json& j, Verdict& v) {
   ReadChecks(At(j, "checks"), v);
   v.arm_a = At<ArmFigures>(At(j, "arms"), "mode_a");
   v.arm_b = At<ArmFigures>(At(j, "arms"), "mode_b");
+  if (At(j, "arms").contains("mode_c")) v.arm_c = At<ArmFigures>(At(j, "arms"), "mode_c");
+  // Keys that came later are absent in older verdicts.
+  if (j.contains("break_even")) v.break_even = At<BreakEven>(j, "break_even");
+  if (j.contains("contrasts")) {
+    for (const json& c : j["contrasts"]) v.contrasts.push_back(ContrastFrom(c));
+  }
   v.effect = At<Effect>(j, "effect");
   ReadEffectDetails(At(j, "effect_details"), v.effect);
   for (const auto& [name, ref] : At(j, "artifacts").items()) {

@@ -15,6 +15,16 @@ std::optional<double> Difference(std::optional<double> a, std::optional<double> 
   return a && b ? std::optional<double>(*b - *a) : std::nullopt;
 }
 
+std::optional<QuantileEstimate> TpotP50(const LegEvidence& leg) {
+  const PhaseEvidence* headline = HeadlinePhase(leg);
+  if (headline == nullptr) return std::nullopt;
+  std::vector<double> values;
+  for (const RequestRecord* r : OkRecords(leg, headline->name)) {
+    if (const auto v = r->TpotMs()) values.push_back(*v);
+  }
+  return EstimateQuantile(values, 0.5);
+}
+
 }  // namespace
 
 std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
@@ -28,10 +38,15 @@ std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
     JudgedLeg judged;
     judged.leg = &leg;
     judged.figures = MeasureLeg(leg.evidence);
+    judged.tpot_p50 = TpotP50(leg.evidence);
     judged.findings = JudgeLeg(leg.evidence, gates);
     if (described != input.legs.end()) {
       const Findings disk = CheckStorageAcross(described->evidence, leg.evidence);
       judged.findings.insert(judged.findings.end(), disk.begin(), disk.end());
+    }
+    if (!input.legacy) {
+      const Findings washout = CheckWashout(leg.evidence, leg.washout);
+      judged.findings.insert(judged.findings.end(), washout.begin(), washout.end());
     }
     if (KvbmEnabled(leg.evidence.tier) &&
         (gates.io_attrib_expected || leg.evidence.io_attribution)) {
@@ -44,14 +59,26 @@ std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
   return out;
 }
 
-std::vector<JudgedPair> PairUp(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs) {
+int ArmOf(const Phase70Leg& leg, const Phase70Setup& setup) {
+  const auto place = static_cast<std::size_t>(leg.pair_leg - 1);
+  if (place < leg.sequence.size()) return leg.sequence[place];
+  if (setup.SameMode()) return (leg.order == LegOrder::kAB) == (leg.pair_leg == 1) ? 0 : 1;
+  const std::vector<TierMode> modes = setup.Modes();
+  const auto found = std::find(modes.begin(), modes.end(), leg.evidence.tier);
+  return found == modes.end() ? -1 : static_cast<int>(found - modes.begin());
+}
+
+std::vector<JudgedPair> PairUp(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs,
+                               int arm_a, int arm_b) {
   std::map<int, JudgedPair> pairs;
   for (const JudgedLeg& leg : legs) {
     JudgedPair& pair = pairs[leg.leg->pair_id];
     pair.pair_id = leg.leg->pair_id;
-    pair.order = leg.leg->order;
-    if (leg.leg->evidence.tier == setup.mode_a) pair.a = &leg;
-    if (leg.leg->evidence.tier == setup.mode_b) pair.b = &leg;
+    pair.order =
+        leg.leg->sequence.empty() ? leg.leg->order : OrderWithin(leg.leg->sequence, arm_a, arm_b);
+    const int arm = ArmOf(*leg.leg, setup);
+    if (arm == arm_a) pair.a = &leg;
+    if (arm == arm_b) pair.b = &leg;
   }
   std::vector<JudgedPair> out;
   for (auto& [id, pair] : pairs) {
@@ -67,7 +94,8 @@ PairRow RowOf(const JudgedLeg& judged, const Phase70Setup& setup) {
   const LegFigures& f = judged.figures;
   PairRow r;
   r.pair_id = leg.pair_id;
-  r.pair_order = OrderLabel(leg.order, setup.mode_a, setup.mode_b);
+  r.pair_order = leg.sequence.empty() ? OrderLabel(leg.order, setup.mode_a, setup.mode_b)
+                                      : SequenceLabel(leg.sequence, setup.Modes());
   r.pair_leg = leg.pair_leg;
   r.mode = leg.evidence.tier;
   r.replay_concurrency = setup.replay_concurrency;

@@ -13,6 +13,7 @@ namespace kvtier {
 struct JudgedLeg {
   const Phase70Leg* leg = nullptr;
   LegFigures figures;
+  std::optional<QuantileEstimate> tpot_p50;  // of the headline phase, ms
   Findings findings;
   bool valid = true;
   /// Of a leg with KVBM that has a report or needs one.
@@ -37,11 +38,22 @@ std::optional<double> NumberOf(const Reading<T>& r) {
 
 /// In the order of the input; `leg` points into it.
 std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input);
-/// By pair id; `a` and `b` point into `legs`.
-std::vector<JudgedPair> PairUp(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs);
+/// 0 = mode_a, 1 = mode_b, 2 = mode_c; -1: a mode that the experiment does not name. Equal modes
+/// are told apart by their place.
+int ArmOf(const Phase70Leg& leg, const Phase70Setup& setup);
+/// The legs of two arms by pair id; `a` and `b` point into `legs`.
+std::vector<JudgedPair> PairUp(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs,
+                               int arm_a = 0, int arm_b = 1);
 PairRow RowOf(const JudgedLeg& judged, const Phase70Setup& setup);
 /// Empty figures unless the pair is complete.
 PairDelta DeltaOf(const JudgedPair& pair, const Phase70Setup& setup);
+
+/// Effect of the primary metric over the complete pairs, with the secondary metrics if asked.
+Effect EffectOf(const std::vector<JudgedPair>& pairs, const Phase70Setup& setup,
+                bool with_secondary);
+/// Every two of three arms, the headline first; words as Holm's adjustment leaves them.
+std::vector<Contrast> ContrastsOf(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs,
+                                  const Effect& headline);
 
 /// The seven documented delta metrics.
 inline constexpr std::pair<const char*, std::optional<double> PairDelta::*> kDeltaMetrics[] = {
