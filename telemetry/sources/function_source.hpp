@@ -1,8 +1,12 @@
 #pragma once
 #include <memory>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include "harness/core/reading.hpp"
+#include "harness/core/units.hpp"
 #include "telemetry/recorder/source.hpp"
 
 namespace kvtier {
