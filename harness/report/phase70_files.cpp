@@ -65,6 +65,7 @@ constexpr std::array<std::string_view, 13> kDeltaColumns{"pair_id",
                                                          "delta_onboard_blocks"};
 
 constexpr const char* kCurrentFile = "current/phase70.json";
+constexpr const char* kWashoutFile = "washout.json";
 
 template <class T>
 void Get(const json& j, const char* key, T& into) {
@@ -85,6 +86,14 @@ LegOrder ParseOrder(const std::string& label, const Phase70Setup& setup) {
   throw DataError(fmt::format("key pair_order is '{}', expected {} or {}", label,
                               OrderLabel(LegOrder::kAB, setup.mode_a, setup.mode_b),
                               OrderLabel(LegOrder::kBA, setup.mode_a, setup.mode_b)));
+}
+
+ArmSequence ParseSequence(const std::string& label, const Phase70Setup& setup) {
+  for (const ArmSequence& sequence : PlanBlocks(6, OrderStrategy::kAlternating, "")) {
+    if (SequenceLabel(sequence, setup.Modes()) == label) return sequence;
+  }
+  throw DataError(
+      fmt::format("key pair_order is '{}', which is no order of the three modes", label));
 }
 
 template <class T>
@@ -108,55 +117,75 @@ json MetaJson(const Phase70Manifest& m) {
     origins[v.key] = v.origin;
   }
   for (const auto order : m.schedule) schedule.push_back(OrderLabel(order, s.mode_a, s.mode_b));
-  return {{"ts", s.ts},
-          {"created_utc", m.created_utc},
-          {"model_profile", m.model_profile},
-          {"stack_label", m.stack_label},
-          {"mechanism_mode", m.mechanism_mode},
-          {"block_bytes", m.block_bytes},
-          {"block_tokens", m.block_tokens},
-          {"scenario", s.scenario},
-          {"pair_count", s.planned_pairs},
-          {"mode_a", TierName(s.mode_a)},
-          {"mode_b", TierName(s.mode_b)},
-          {"replay_concurrency", s.replay_concurrency},
-          {"order_strategy", OrderStrategyName(s.order_strategy)},
-          {"order_seed", s.order_seed},
-          {"schedule", std::move(schedule)},
-          {"io_attrib_enabled", s.io_attrib_expected},
-          {"io_attrib_interval_s", m.io_attrib_interval_s},
-          {"stream_metrics_enabled", s.stream},
-          {"stream_timeout_s", m.stream_timeout_s},
-          {"stream_record_ttfb", s.stream_record_ttfb},
-          {"pair_washout_s", m.pair_washout_s},
-          {"pair_washout_sync", m.pair_washout_sync},
-          {"pair_washout_drop_caches", m.pair_washout_drop_caches},
-          {"skip_preflight", m.skip_preflight},
-          {"allow_missing_kvbm_metrics", m.allow_missing_kvbm_metrics},
-          {"disable_mechanism_gate", s.disable_mechanism_gate},
-          {"decision_grade_require_rehydrate", s.gates.require_rehydrate},
-          {"require_ttfc", m.require_ttfc},
-          {"gates",
-           {{"max_error_rate", s.gates.max_error_rate},
-            {"require_matched", s.gates.require_matched},
-            {"min_matched_tokens", s.gates.min_matched_tokens},
-            {"b1_io_threshold_bytes", s.gates.b1_io_threshold}}},
-          {"effect",
-           {{"margin_pct", s.effect.margin_pct},
-            {"alpha", s.effect.alpha},
-            {"t_from_pairs", s.effect.t_from_pairs},
-            {"min_pairs", s.effect.min_pairs},
-            {"seed", s.effect.seed}}},
-          {"methodology",
-           {{"design", "pair_local_blocked_matched_pairs"},
-            {"counterbalancing", "AB_BA"},
-            {"delta_definition", "mode_b_minus_mode_a"},
-            {"recommendation",
-             "Use an even number of pairs, at least 8; 12 and a half-width within the margin give "
-             "grade A."}}},
-          {"settings", std::move(settings)},
-          {"settings_origin", std::move(origins)},
-          {"notes", m.notes}};
+  for (const auto& sequence : m.sequences) schedule.push_back(SequenceLabel(sequence, s.Modes()));
+  json meta{
+      {"ts", s.ts},
+      {"created_utc", m.created_utc},
+      {"model_profile", m.model_profile},
+      {"stack_label", m.stack_label},
+      {"mechanism_mode", m.mechanism_mode},
+      {"block_bytes", m.block_bytes},
+      {"block_tokens", m.block_tokens},
+      {"scenario", s.scenario},
+      {"pair_count", s.planned_pairs},
+      {"mode_a", TierName(s.mode_a)},
+      {"mode_b", TierName(s.mode_b)},
+      {"replay_concurrency", s.replay_concurrency},
+      {"order_strategy", OrderStrategyName(s.order_strategy)},
+      {"order_seed", s.order_seed},
+      {"schedule", std::move(schedule)},
+      {"io_attrib_enabled", s.io_attrib_expected},
+      {"io_attrib_interval_s", m.io_attrib_interval_s},
+      {"stream_metrics_enabled", s.stream},
+      {"stream_timeout_s", m.stream_timeout_s},
+      {"stream_record_ttfb", s.stream_record_ttfb},
+      {"pair_washout_s", m.pair_washout_s},
+      {"pair_washout_sync", m.pair_washout_sync},
+      {"pair_washout_drop_caches", m.pair_washout_drop_caches},
+      {"skip_preflight", m.skip_preflight},
+      {"allow_missing_kvbm_metrics", m.allow_missing_kvbm_metrics},
+      {"disable_mechanism_gate", s.disable_mechanism_gate},
+      {"decision_grade_require_rehydrate", s.gates.require_rehydrate},
+      {"require_ttfc", m.require_ttfc},
+      {"gates",
+       {{"max_error_rate", s.gates.max_error_rate},
+        {"require_matched", s.gates.require_matched},
+        {"min_matched_tokens", s.gates.min_matched_tokens},
+        {"b1_io_threshold_bytes", s.gates.b1_io_threshold}}},
+      {"effect",
+       {{"margin_pct", s.effect.margin_pct},
+        {"alpha", s.effect.alpha},
+        {"t_from_pairs", s.effect.t_from_pairs},
+        {"min_pairs", s.effect.min_pairs},
+        {"seed", s.effect.seed}}},
+      {"methodology",
+       {{"design", "pair_local_blocked_matched_pairs"},
+        {"counterbalancing", "AB_BA"},
+        {"delta_definition", "mode_b_minus_mode_a"},
+        {"recommendation",
+         "Use an even number of pairs, at least 8; 12 and a half-width within the margin give "
+         "grade A."}}},
+      {"settings", std::move(settings)},
+      {"settings_origin", std::move(origins)},
+      {"declaration", DeclarationJson(s)},
+      {"declaration_sha256", s.declared_sha256},
+      {"notes", m.notes}};
+  if (s.mode_c) {
+    meta["mode_c"] = TierName(*s.mode_c);
+    meta["methodology"]["design"] = "three_arm_williams_blocks";
+    meta["methodology"]["counterbalancing"] = "WILLIAMS";
+    meta["methodology"]["recommendation"] =
+        "Use a multiple of six blocks, at least 12: with three comparisons six cannot pass Holm.";
+  }
+  return meta;
+}
+
+/// A declaration that says something else than the settings beside it must not look declared.
+std::string DeclaredHash(const json& meta, const Phase70Setup& setup) {
+  if (!meta.contains("declaration_sha256")) return "";
+  const json& declaration = meta.at("declaration");
+  return declaration == DeclarationJson(setup) ? meta.at("declaration_sha256").get<std::string>()
+                                               : Sha256Hex(declaration.dump());
 }
 
 void ReadMeta(const json& meta, Phase70Manifest& m) {
@@ -172,6 +201,7 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
   Get(meta, "pair_count", s.planned_pairs);
   s.mode_a = ParseTier(meta, "mode_a");
   s.mode_b = ParseTier(meta, "mode_b");
+  if (meta.contains("mode_c")) s.mode_c = ParseTier(meta, "mode_c");
   Get(meta, "replay_concurrency", s.replay_concurrency);
   const auto strategy = FindOrderStrategy(meta.at("order_strategy").get<std::string>());
   if (!strategy)
@@ -179,8 +209,13 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
                     ", allowed are random, alternating");
   s.order_strategy = *strategy;
   Get(meta, "order_seed", s.order_seed);
-  for (const auto& label : meta.at("schedule"))
-    m.schedule.push_back(ParseOrder(label.get<std::string>(), s));
+  for (const auto& label : meta.at("schedule")) {
+    if (s.mode_c) {
+      m.sequences.push_back(ParseSequence(label.get<std::string>(), s));
+    } else {
+      m.schedule.push_back(ParseOrder(label.get<std::string>(), s));
+    }
+  }
   Get(meta, "io_attrib_enabled", s.io_attrib_expected);
   Get(meta, "io_attrib_interval_s", m.io_attrib_interval_s);
   Get(meta, "stream_metrics_enabled", s.stream);
@@ -210,6 +245,7 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
         {.key = key, .value = value, .origin = meta.at("settings_origin").at(key)});
   }
   Get(meta, "notes", m.notes);
+  s.declared_sha256 = DeclaredHash(meta, s);
 }
 
 }  // namespace
@@ -302,6 +338,7 @@ PreflightOutcome LoadPhase70Preflight(const Phase70Paths& paths) {
     if (j.value("skipped", false)) outcome.state = State::kSkipped;
     j.at("reason_codes").get_to(outcome.reason_codes);
     outcome.detail = j.value("detail", "");
+    outcome.declared_sha256 = j.value("declaration_sha256", "");
   });
   return outcome;
 }
@@ -318,18 +355,35 @@ MechanismGateRecord LoadPhase70Gate(const Phase70Paths& paths) {
   return ReadTyped<MechanismGateRecord>(paths.Gate());
 }
 
+void WriteWashout(const fs::path& run_dir, const WashoutEvidence& washout) {
+  WriteJsonAtomic(run_dir / kWashoutFile, washout);
+}
+std::optional<WashoutEvidence> LoadWashout(const fs::path& run_dir) {
+  if (!fs::exists(run_dir / kWashoutFile)) return std::nullopt;
+  return ReadTyped<WashoutEvidence>(run_dir / kWashoutFile);
+}
+
 std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths,
                                         const Phase70Manifest& manifest) {
   std::vector<Phase70Leg> legs;
   for (const auto& r : manifest.runs) {
     fs::path dir = paths.root / r.run_dir;
     if (!fs::exists(dir)) dir = paths.RunDir(r.mode, r.pair_id, r.pair_leg);
-    legs.push_back({.pair_id = r.pair_id,
-                    .order = ParseOrder(r.pair_order, manifest.setup),
-                    .pair_leg = r.pair_leg,
-                    .bundle_id = r.bundle_id,
-                    .timestamp_utc = r.completed_utc,
-                    .evidence = LoadLeg(dir)});
+    Phase70Leg leg;
+    leg.pair_id = r.pair_id;
+    leg.pair_leg = r.pair_leg;
+    leg.bundle_id = r.bundle_id;
+    leg.timestamp_utc = r.completed_utc;
+    if (manifest.setup.mode_c) {
+      leg.sequence = ParseSequence(r.pair_order, manifest.setup);
+      leg.order = OrderWithin(leg.sequence, 0, 1);
+    } else {
+      leg.order = ParseOrder(r.pair_order, manifest.setup);
+    }
+    leg.evidence = LoadLeg(dir);
+    leg.washout = LoadWashout(dir);
+    if (leg.washout) leg.washout = CompleteWashout(*leg.washout, leg.evidence);
+    legs.push_back(std::move(leg));
   }
   return legs;
 }

@@ -73,7 +73,8 @@ struct Phase70Manifest {
   int pair_washout_s = 0;
   bool pair_washout_sync = false, pair_washout_drop_caches = false;
   bool skip_preflight = false, allow_missing_kvbm_metrics = false, require_ttfc = true;
-  std::vector<LegOrder> schedule;  // of every planned pair
+  std::vector<LegOrder> schedule;      // of every planned pair
+  std::vector<ArmSequence> sequences;  // instead, of every planned block of three
   std::vector<SettingValue> settings;
   std::vector<std::string> notes;
   std::vector<Phase70Run> runs;
@@ -94,6 +95,11 @@ void WritePhase70Preflight(const Phase70Paths& paths, nlohmann::json preflight);
 PreflightOutcome LoadPhase70Preflight(const Phase70Paths& paths);
 void WritePhase70Gate(const Phase70Paths& paths, const MechanismGateRecord& gate);
 MechanismGateRecord LoadPhase70Gate(const Phase70Paths& paths);
+
+/// washout.json in the bundle of the leg after it.
+void WriteWashout(const std::filesystem::path& run_dir, const WashoutEvidence& washout);
+/// Empty when the run holds none. Throws DataError naming file and key.
+std::optional<WashoutEvidence> LoadWashout(const std::filesystem::path& run_dir);
 
 /// The finished legs of the manifest, loaded from their bundles (a bundle moved with its root is
 /// found by its name).

@@ -52,6 +52,12 @@ Phase70Manifest WriteLegs(const Phase70Paths& paths) {
       RunBundleWriter writer(dir);
       sample::WriteUpToTheEnd(writer, leg);
       writer.Close(leg);
+      WashoutEvidence washout;
+      washout.after_run_id = pair == 1 && place == 1 ? "" : "the leg before";
+      washout.caches_dropped = Reading<bool>::Unavailable("not asked for");
+      washout.workers = {"40@100"};
+      washout.fresh_worker = true;
+      WriteWashout(dir, washout);
       m.runs.push_back({.pair_id = pair,
                         .pair_order = OrderLabel(m.schedule[static_cast<std::size_t>(pair - 1)],
                                                  TierMode::kB1, TierMode::kB2),
@@ -133,6 +139,9 @@ TEST(Phase70Files, AnAnalysisIsWrittenReadBackAndHoldsTheSchemas) {
   input.legs = LoadPhase70Legs(paths, m);
   ASSERT_EQ(input.legs.size(), 4U);
   EXPECT_EQ(input.legs[2].order, LegOrder::kBA);
+  ASSERT_TRUE(input.legs[2].washout.has_value());
+  EXPECT_EQ(input.legs[2].washout->after_run_id, "the leg before");
+  EXPECT_TRUE(*input.legs[2].washout->cold_at_start) << "taken from the leg itself";
   Phase70Analysis analysis = AnalyzePhase70(input, "2026-11-22T01:50:00.000+00:00");
   WritePhase70Analysis(paths, m, analysis);
   MechanismGateRecord gate = JudgeEarlyGate(input.legs[1].evidence);
@@ -147,6 +156,57 @@ TEST(Phase70Files, AnAnalysisIsWrittenReadBackAndHoldsTheSchemas) {
   EXPECT_TRUE(fs::exists(paths.Report()));
   EXPECT_THAT(ReadFile(paths.SummaryCsv()),
               HasSubstr("\r\n1,B1_B2,1,B1,4,run_B1_p01_l1_20261122T014510Z,"));
+}
+
+TEST(Phase70Files, ThreeArmsAndAModeAgainstItselfComeBackWhole) {
+  const auto schema = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas/phase70_manifest.schema.json";
+  const Phase70Paths paths{sample::Scratch("p70_three"), kTs};
+  Phase70Manifest m = Manifest();
+  m.setup.mode_c = TierMode::kB0;
+  m.schedule.clear();
+  m.sequences = {{2, 0, 1}, {1, 0, 2}};
+  m.setup.declared_sha256 = DeclarationSha256(m.setup);
+  WritePhase70Manifest(paths, m);
+  const Phase70Manifest back = LoadPhase70Manifest(paths);
+  EXPECT_EQ(json(back), json(m));
+  EXPECT_EQ(back.sequences, m.sequences);
+  EXPECT_EQ(json(m).at("meta").at("schedule")[0], "B0_B1_B2");
+  EXPECT_THAT(CheckFile(paths.Manifest(), schema), IsEmpty());
+
+  m = Manifest();
+  m.setup.mode_a = m.setup.mode_b = TierMode::kB2;
+  WritePhase70Manifest(paths, m);
+  EXPECT_EQ(json(m).at("meta").at("schedule")[0], "A_A'");
+  EXPECT_EQ(LoadPhase70Manifest(paths).schedule, m.schedule);
+  EXPECT_THAT(CheckFile(paths.Manifest(), schema), IsEmpty());
+}
+
+TEST(Phase70Files, AManifestThatWasEditedAfterwardsIsNotTheDeclaration) {
+  const Phase70Paths paths{sample::Scratch("p70_declared"), kTs};
+  Phase70Manifest m = Manifest();
+  m.setup.declared_sha256 = DeclarationSha256(m.setup);
+  const json declared = m;
+  const auto unchanged = [&](const json& edited) {
+    WriteJsonAtomic(paths.Manifest(), edited);
+    const Phase70Setup setup = LoadPhase70Manifest(paths).setup;
+    return setup.declared_sha256 == DeclarationSha256(setup);
+  };
+  EXPECT_TRUE(unchanged(declared));
+  json edited = declared;
+  edited["meta"]["effect"]["margin_pct"] = 50;
+  EXPECT_FALSE(unchanged(edited)) << "the settings";
+  edited = declared;
+  edited["meta"]["declaration"]["margin_pct"] = 50;
+  EXPECT_FALSE(unchanged(edited)) << "the declaration beside them";
+  edited["meta"]["effect"]["margin_pct"] = 50;
+  EXPECT_FALSE(unchanged(edited)) << "both";
+  edited = declared;
+  edited["meta"].erase("declaration_sha256");
+  EXPECT_FALSE(unchanged(edited)) << "the hash itself";
+  edited = declared;
+  edited["runs"] = json::array();
+  edited["meta"]["notes"] = {"something happened"};
+  EXPECT_TRUE(unchanged(edited)) << "what happens while it runs is no declaration";
 }
 
 TEST(Phase70Files, LegsAreFoundAfterTheRootMoved) {
@@ -255,6 +315,9 @@ Phase70Analysis FixedAnalysis() {
   v.setup.planned_pairs = v.pairs_planned = v.pairs_complete = 8;
   v.run_valid = v.decision_grade = v.b1_off = v.answers_equal = v.witnesses_agree =
       v.ssd_rehydrate_signal_present = true;
+  v.declaration_unchanged = true;
+  v.setup.declared_sha256 = "0123456789abcdef";
+  v.summary_rows = 16;
   v.order_effect_insufficient_pairs = false;
   v.grade = Grade::kB;
   v.preflight = "passed";
@@ -281,6 +344,13 @@ Phase70Analysis FixedAnalysis() {
       TEstimate{.estimate = -1.41, .se = 0.02, .df = 6, .interval = {-1.46, -1.36}, .p = 0.0001};
   v.effect.period =
       TEstimate{.estimate = 0.01, .se = 0.02, .df = 6, .interval = {-0.04, 0.06}, .p = 0.6};
+  v.break_even.outcome = BreakEven::Outcome::kWinsAbove;
+  v.break_even.sentence = "Computing a token takes 400.0 us: the SSD wins above 120 tokens.";
+  v.break_even.predicted_recompute_ms = 245.0;
+  v.break_even.measured_recompute_ms = 250.0;
+  v.break_even.measured_reload_ms = 60.25;
+  v.break_even.reloaded_tokens_per_request = 544.0;
+  v.break_even.written_per_useful_byte = 1.25;
   PairRow row;
   row.pair_id = 1;
   row.pair_order = "B1_B2";
@@ -306,6 +376,56 @@ TEST(Phase70Report, IsTheGoldenText) {
   const std::string text = RenderPhase70Report(m, FixedAnalysis(), {"results", kTs});
   EXPECT_EQ(text, Golden("phase70_report.md", text));
   EXPECT_THAT(text, HasSubstr("mechanism mode (disk-offload filter off)"));
+}
+
+TEST(Phase70Report, AnSsdThatIsSlowerIsSaidAsPlainlyAsAFasterOne) {
+  Phase70Analysis a = FixedAnalysis();
+  EXPECT_EQ(SsdResultSentence(a.verdict),
+            "Here the SSD tier is faster than recomputing: -75.3 % [-77.7 %, -72.7 %] against B1.");
+  a.verdict.effect.word = EffectWord::kWorse;
+  a.verdict.effect.hl->estimate = 0.5;
+  a.verdict.effect.hl->interval = {0.4, 0.6};
+  EXPECT_EQ(SsdResultSentence(a.verdict),
+            "Here the SSD tier is slower than recomputing: +64.9 % [+49.2 %, +82.2 %] against B1.");
+  a.verdict.arm_a.onboard_host_blocks = 12.0;
+  EXPECT_THAT(SsdResultSentence(a.verdict), HasSubstr("(12 of its blocks came from host memory)"));
+  a.verdict.break_even.outcome = BreakEven::Outcome::kNeverWins;
+  a.verdict.break_even.sentence = "recomputing is faster at every prompt length.";
+  for (const std::string& text : {RenderPhase70Report(Manifest(), a, {"results", kTs}),
+                                  RenderClosingSummary(a.verdict, Manifest(), {})}) {
+    EXPECT_THAT(text, HasSubstr("slower than recomputing"));
+    EXPECT_THAT(text, HasSubstr("faster at every prompt length"));
+  }
+  a.verdict.run_valid = false;
+  EXPECT_EQ(SsdResultSentence(a.verdict), "");
+  a = FixedAnalysis();
+  a.verdict.setup.mode_b = TierMode::kB1;
+  a.verdict.setup.mode_a = TierMode::kB0;
+  EXPECT_EQ(SsdResultSentence(a.verdict), "") << "no SSD in it";
+}
+
+TEST(Phase70Report, AModeAgainstItselfIsANoiseFloor) {
+  Phase70Analysis a = FixedAnalysis();
+  a.verdict.setup.mode_a = a.verdict.setup.mode_b = TierMode::kB2;
+  a.verdict.effect.word = EffectWord::kEquivalent;
+  const std::string text = RenderPhase70Report(Manifest(), a, {"results", kTs});
+  EXPECT_THAT(text, HasSubstr("Noise floor of B2 against itself, EQUIVALENT"));
+  EXPECT_THAT(text, HasSubstr("A' (B2) against A (B2)"));
+  EXPECT_THAT(RenderClosingSummary(a.verdict, Manifest(), {}), HasSubstr("the noise floor"));
+}
+
+TEST(Phase70Report, ThreeModesHaveThreeColumnsAndAllComparisons) {
+  Phase70Analysis a = FixedAnalysis();
+  Verdict& v = a.verdict;
+  v.setup.mode_c = TierMode::kB0;
+  v.arm_c = v.arm_a;
+  v.arm_c->ttfc_p95_ms = 500.0;
+  v.contrasts = {{.pairs_complete = 8, .holm_p = 0.0234, .effect = v.effect}};
+  const std::string text = RenderPhase70Report(Manifest(), a, {"results", kTs});
+  EXPECT_THAT(text, HasSubstr("| B1 | B2 | B0 |"));
+  EXPECT_THAT(text, HasSubstr("500.00 ms"));
+  EXPECT_THAT(text,
+              HasSubstr("| B2 against B1 | -75.3 % | [-77.7 %, -72.7 %] | 0.0078 | 0.0234 |"));
 }
 
 TEST(EffectText, AnIntervalThatMissesItsLevelSaysSo) {

@@ -39,8 +39,7 @@ std::string Pct(double log_ratio) {
   return fmt::format("{:+.1f} %", LogRatioToPct(log_ratio));
 }
 
-std::string Meaning(EffectWord word, const Verdict& v) {
-  const auto a = TierName(v.setup.mode_a), b = TierName(v.setup.mode_b);
+std::string Meaning(EffectWord word, const std::string& a, const std::string& b) {
   switch (word) {
     case EffectWord::kBetter:
       return fmt::format("{} is faster than {} by more than the margin", b, a);
@@ -82,9 +81,10 @@ std::vector<ReasonLine> ReasonLines(const Verdict& v) {
 
 std::string Ran(const Phase70Manifest& m, const Verdict& v) {
   std::string out = "## What ran\n\n";
-  out += fmt::format("- {} against {}, scenario {}, {} pairs planned, {} complete\n",
-                     TierName(v.setup.mode_b), TierName(v.setup.mode_a), v.setup.scenario,
-                     v.pairs_planned, v.pairs_complete);
+  const auto arms = ArmNames(v.setup);
+  out += fmt::format("- {} against {}, scenario {}, {} {} planned, {} complete\n", arms[1], arms[0],
+                     v.setup.scenario, v.pairs_planned,
+                     v.setup.mode_c ? "blocks of three modes" : "pairs", v.pairs_complete);
   out += fmt::format("- Stack: {}\n", m.stack_label);
   if (m.mechanism_mode)
     out +=
@@ -93,8 +93,14 @@ std::string Ran(const Phase70Manifest& m, const Verdict& v) {
   out += fmt::format("- Replay concurrency {}, order {} (seed {})\n", v.setup.replay_concurrency,
                      OrderStrategyName(v.setup.order_strategy), v.setup.order_seed);
   out += fmt::format("- Preflight: {}\n", v.preflight);
-  out += fmt::format("- Declared before the run: metric {}, margin {} %, alpha {}\n",
-                     v.effect.primary_metric, v.effect.margin_pct, v.effect.alpha);
+  out += fmt::format("- Declared before the run: metric {}, margin {} %, alpha {}{}\n",
+                     v.effect.primary_metric, v.effect.margin_pct, v.effect.alpha,
+                     v.setup.declared_sha256.empty()
+                         ? ""
+                         : fmt::format(" (sha256 {:.12})", v.setup.declared_sha256));
+  out += fmt::format("- Before each leg: a new stack, {} s of washout{}{}\n", m.pair_washout_s,
+                     m.pair_washout_sync ? ", dirty pages written out" : "",
+                     m.pair_washout_drop_caches ? ", page cache dropped" : "");
   for (const auto& n : m.notes) out += "- " + n + "\n";
   return out + "\n";
 }
@@ -104,9 +110,9 @@ std::string EffectSection(const Verdict& v) {
   std::string out = "## Effect\n\n";
   if (!e.Computed())
     return out + "No pair gave a value for both modes, so there is no effect to report.\n\n";
-  out += fmt::format("ln({}/{}) of {}, over {} pairs; below zero {} is faster.\n\n",
-                     TierName(v.setup.mode_b), TierName(v.setup.mode_a), e.primary_metric,
-                     e.pairs_used, TierName(v.setup.mode_b));
+  const auto arms = ArmNames(v.setup);
+  out += fmt::format("ln({}/{}) of {}, over {} pairs; below zero {} is faster.\n\n", arms[1],
+                     arms[0], e.primary_metric, e.pairs_used, arms[1]);
   std::vector<std::vector<std::string>> rows;
   const auto add = [&rows](const char* what, double estimate, Interval i, double level,
                            const std::string& p) {
@@ -149,6 +155,50 @@ std::string EffectSection(const Verdict& v) {
   return out + "\n";
 }
 
+std::string ContrastSection(const Verdict& v) {
+  if (v.contrasts.empty()) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const Contrast& c : v.contrasts) {
+    const auto& hl = c.effect.hl;
+    rows.push_back(
+        {fmt::format("{} against {}", TierName(c.mode_b), TierName(c.mode_a)),
+         hl ? Pct(hl->estimate) : "NA",
+         hl ? fmt::format("[{}, {}]", Pct(hl->interval.low), Pct(hl->interval.high)) : "NA",
+         c.effect.sign_flip ? fmt::format("{:.4f}", c.effect.sign_flip->p) : "NA",
+         fmt::format("{:.4f}", c.holm_p), std::string(EffectWordName(c.effect.word)),
+         fmt::format("{}", c.pairs_complete)});
+  }
+  return "## All comparisons\n\nA word stands only where Holm's p is at most alpha.\n\n" +
+         MarkdownTable({"comparison", "effect", "interval", "p", "p after Holm", "word", "blocks"},
+                       rows) +
+         "\n";
+}
+
+std::string Figure(const Reading<double>& r, int places, const char* unit) {
+  return r.available() ? fmt::format("{:.{}f} {}", *r, places, unit) : "NA (" + r.reason() + ")";
+}
+
+std::string BreakEvenSection(const Verdict& v) {
+  const BreakEven& b = v.break_even;
+  if (b.sentence.empty()) return "";  // a verdict of before
+  const std::string result = SsdResultSentence(v);
+  std::string out = "## What the SSD is worth\n\n";
+  if (!result.empty()) out += "**" + result + "**\n\n";
+  out += b.sentence + "\n\n";
+  out += MarkdownTable({"", "by the measured rates", "measured"},
+                       {{"prompt computed again", Figure(b.predicted_recompute_ms, 1, "ms"),
+                         Figure(b.measured_recompute_ms, 1, "ms")},
+                        {"prompt reloaded from the SSD", Figure(b.predicted_reload_ms, 1, "ms"),
+                         Figure(b.measured_reload_ms, 1, "ms")}});
+  out += fmt::format(
+      "\nOne replay request reloads {}. Measured is the TTFC p50 of replay. Bytes written to the "
+      "SSD "
+      "for each byte that came back from it: {}.\n\n",
+      Figure(b.reloaded_tokens_per_request, 0, "tokens"),
+      Figure(b.written_per_useful_byte, 2, "B"));
+  return out;
+}
+
 std::string PairSection(const Phase70Analysis& a) {
   std::string out = "## Pairs\n\n";
   std::vector<std::vector<std::string>> legs, pairs;
@@ -188,17 +238,27 @@ std::string ReasonSection(const Verdict& v) {
   return out + "\n";
 }
 
+bool Runs(const Phase70Setup& setup, TierMode mode) {
+  const auto modes = setup.Modes();
+  return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
 std::string GateSection(const Verdict& v) {
   return "## Gates\n\n" +
          MarkdownTable(
              {"gate", "holds"},
              {{"run valid", YesNo(v.run_valid)},
               {"mechanism (blocks came back from the SSD)",
-               v.mechanism_gate_disabled ? "gate disabled" : YesNo(v.ssd_rehydrate_signal_present)},
-              {"B1 is off", YesNo(v.b1_off)},
+               !Runs(v.setup, TierMode::kB2) ? "no B2 leg"
+               : v.mechanism_gate_disabled   ? "gate disabled"
+                                             : YesNo(v.ssd_rehydrate_signal_present)},
+              {"B1 is off", Runs(v.setup, TierMode::kB1) ? YesNo(v.b1_off) : "no B1 leg"},
               {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal),
                                             v.answers_compared, v.answers_mismatched)},
               {"witnesses agree", YesNo(v.witnesses_agree)},
+              {"each leg began on a clean stack and an idle disk",
+               YesNo(!Has(v.findings, Reason::kWashoutNotProven) && v.summary_rows > 0)},
+              {"judged by what was declared", YesNo(v.declaration_unchanged)},
               {"no order effect", v.order_effect_insufficient_pairs
                                       ? "not examined: too few pairs"
                                       : YesNo(!v.order_effect_suspect)},
@@ -207,6 +267,40 @@ std::string GateSection(const Verdict& v) {
 }
 
 }  // namespace
+
+std::vector<std::string> ArmNames(const Phase70Setup& setup) {
+  if (setup.SameMode())
+    return {fmt::format("A ({})", TierName(setup.mode_a)),
+            fmt::format("A' ({})", TierName(setup.mode_b))};
+  std::vector<std::string> names;
+  for (const TierMode mode : setup.Modes()) names.emplace_back(TierName(mode));
+  return names;
+}
+
+std::string SsdResultSentence(const Verdict& v) {
+  const bool about_ssd = HasDiskTier(v.setup.mode_b) && !HasDiskTier(v.setup.mode_a);
+  if (!about_ssd || !v.run_valid || !v.effect.Computed()) return "";
+  const std::string from_host = v.arm_a.onboard_host_blocks.value_or(0) > 0
+                                    ? fmt::format(" ({:.0f} of its blocks came from host memory)",
+                                                  *v.arm_a.onboard_host_blocks)
+                                    : "";
+  const auto a = TierName(v.setup.mode_a);
+  switch (v.effect.word) {
+    case EffectWord::kWorse:
+      return fmt::format("Here the SSD tier is slower than recomputing: {} against {}{}.",
+                         EffectText(v), a, from_host);
+    case EffectWord::kBetter:
+      return fmt::format("Here the SSD tier is faster than recomputing: {} against {}{}.",
+                         EffectText(v), a, from_host);
+    case EffectWord::kEquivalent:
+      return fmt::format("Here reloading from the SSD takes as long as recomputing in {}{}.", a,
+                         from_host);
+    case EffectWord::kNonInferior:
+    case EffectWord::kInconclusive:
+      break;
+  }
+  return "";
+}
 
 std::string EffectText(const Verdict& verdict) {
   const Effect& effect = verdict.effect;
@@ -229,58 +323,86 @@ std::string EffectText(const Verdict& verdict) {
 std::string VerdictSentence(const Verdict& v, const Phase70Manifest& m) {
   const std::string label = fmt::format(
       "{}{}", m.stack_label, m.mechanism_mode ? ", mechanism mode (disk-offload filter off)" : "");
+  const auto arms = ArmNames(v.setup);
   if (!v.run_valid) {
     return fmt::format(
         "The run is not valid, so nothing is concluded about {} against {} (grade {}; {}).",
-        TierName(v.setup.mode_b), TierName(v.setup.mode_a), GradeName(v.grade), label);
+        arms[1], arms[0], GradeName(v.grade), label);
   }
   if (!v.effect.Computed()) {
-    return fmt::format("No effect could be computed for {} against {} (grade {}; {}).",
-                       TierName(v.setup.mode_b), TierName(v.setup.mode_a), GradeName(v.grade),
-                       label);
+    return fmt::format("No effect could be computed for {} against {} (grade {}; {}).", arms[1],
+                       arms[0], GradeName(v.grade), label);
   }
-  return fmt::format(
-      "{}: {}: {} {} over {} pairs, {} (grade {}; {}).", EffectWordName(v.effect.word),
-      Meaning(v.effect.word, v), v.effect.primary_metric, EffectText(v), v.effect.pairs_used,
-      v.decision_grade ? "decision grade" : "not decision grade", GradeName(v.grade), label);
+  if (v.setup.SameMode()) {
+    return fmt::format(
+        "Noise floor of {} against itself, {}: {} {} over {} pairs where nothing differs; smaller "
+        "effects than its interval are noise here (grade {}; {}).",
+        TierName(v.setup.mode_a), EffectWordName(v.effect.word), v.effect.primary_metric,
+        EffectText(v), v.effect.pairs_used, GradeName(v.grade), label);
+  }
+  return fmt::format("{}: {}: {} {} over {} pairs, {} (grade {}; {}).",
+                     EffectWordName(v.effect.word), Meaning(v.effect.word, arms[0], arms[1]),
+                     v.effect.primary_metric, EffectText(v), v.effect.pairs_used,
+                     v.decision_grade ? "decision grade" : "not decision grade", GradeName(v.grade),
+                     label);
 }
 
 std::vector<ArmTableRow> ArmTable(const Verdict& v, const Phase70Manifest& m) {
-  const ArmFigures &a = v.arm_a, &b = v.arm_b;
-  return {{"replay TTFC p50", Ms(a.ttfc_p50_ms), Ms(b.ttfc_p50_ms)},
-          {"replay TTFC p95", Ms(a.ttfc_p95_ms), Ms(b.ttfc_p95_ms)},
-          {"replay end to end p95", Ms(a.e2e_p95_ms), Ms(b.e2e_p95_ms)},
-          {"prompt tokens/s", Num(a.prompt_tokens_per_s, 0), Num(b.prompt_tokens_per_s, 0)},
-          {"tokens from the host tier", Tokens(a.onboard_host_blocks, m.block_tokens),
-           Tokens(b.onboard_host_blocks, m.block_tokens)},
-          {"bytes from the host tier, engine", BlockBytes(a.onboard_host_blocks, m.block_bytes),
-           BlockBytes(b.onboard_host_blocks, m.block_bytes)},
-          {"tokens from the SSD", Tokens(a.onboard_disk_blocks, m.block_tokens),
-           Tokens(b.onboard_disk_blocks, m.block_tokens)},
-          {"SSD bytes read, engine", Size(a.disk_read_bytes), Size(b.disk_read_bytes)},
-          {"SSD bytes read, system", Size(a.os_read_bytes), Size(b.os_read_bytes)},
-          {"SSD bytes written, engine", Size(a.disk_written_bytes), Size(b.disk_written_bytes)},
-          {"SSD bytes written, system", Size(a.os_written_bytes), Size(b.os_written_bytes)},
-          {"valid legs", fmt::format("{}", a.legs), fmt::format("{}", b.legs)}};
+  std::vector<ArmTableRow> rows;
+  const auto add = [&](const char* what, const auto& of) {
+    rows.push_back({what, of(v.arm_a), of(v.arm_b), v.arm_c ? of(*v.arm_c) : std::string()});
+  };
+  using Arm = const ArmFigures&;
+  add("replay TTFC p50", [](Arm a) { return Ms(a.ttfc_p50_ms); });
+  add("replay TTFC p95", [](Arm a) { return Ms(a.ttfc_p95_ms); });
+  add("replay end to end p95", [](Arm a) { return Ms(a.e2e_p95_ms); });
+  add("prompt tokens/s", [](Arm a) { return Num(a.prompt_tokens_per_s, 0); });
+  add("tokens from the host tier",
+      [&](Arm a) { return Tokens(a.onboard_host_blocks, m.block_tokens); });
+  add("bytes from the host tier, engine",
+      [&](Arm a) { return BlockBytes(a.onboard_host_blocks, m.block_bytes); });
+  add("tokens from the SSD", [&](Arm a) { return Tokens(a.onboard_disk_blocks, m.block_tokens); });
+  add("SSD bytes read, engine", [](Arm a) { return Size(a.disk_read_bytes); });
+  add("SSD bytes read, system", [](Arm a) { return Size(a.os_read_bytes); });
+  add("SSD bytes written, engine", [](Arm a) { return Size(a.disk_written_bytes); });
+  add("SSD bytes written, system", [](Arm a) { return Size(a.os_written_bytes); });
+  add("valid legs", [](Arm a) { return fmt::format("{}", a.legs); });
+  return rows;
 }
+
+namespace {
+
+/// The arm table as cells, with as many columns as there are arms.
+std::vector<std::vector<std::string>> ArmCells(const Verdict& v, const Phase70Manifest& m) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& r : ArmTable(v, m)) {
+    rows.push_back({r.what, r.mode_a, r.mode_b});
+    if (v.arm_c) rows.back().push_back(r.mode_c);
+  }
+  return rows;
+}
+std::vector<std::string> ArmHeader(const Verdict& v) {
+  std::vector<std::string> header{""};
+  const auto names = ArmNames(v.setup);
+  header.insert(header.end(), names.begin(), names.begin() + (v.arm_c ? 3 : 2));
+  return header;
+}
+
+}  // namespace
 
 std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis,
                                 const Phase70Paths& paths) {
   const Verdict& v = analysis.verdict;
-  std::string out = fmt::format("# Phase70: {} against {}, {}\n\n", TierName(v.setup.mode_b),
-                                TierName(v.setup.mode_a), paths.ts);
+  const auto arms = ArmNames(v.setup);
+  std::string out = fmt::format("# Phase70: {} against {}, {}\n\n", arms[1], arms[0], paths.ts);
   out += fmt::format("**{}**\n\n", VerdictSentence(v, manifest));
   out += Ran(manifest, v);
   out += fmt::format(
       "## Result\n\nMedians over the valid legs of each mode; bytes and tokens are of the replay "
       "phase.\n\n");
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& r : ArmTable(v, manifest)) rows.push_back({r.what, r.mode_a, r.mode_b});
-  out += MarkdownTable(
-             {"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))},
-             rows) +
-         "\n";
-  out += EffectSection(v) + GateSection(v) + PairSection(analysis) + ReasonSection(v);
+  out += MarkdownTable(ArmHeader(v), ArmCells(v, manifest)) + "\n";
+  out += EffectSection(v) + ContrastSection(v) + BreakEvenSection(v) + GateSection(v) +
+         PairSection(analysis) + ReasonSection(v);
   if (!manifest.failed_attempts.empty()) {
     out += "## Attempts that were redone\n\nListed, never counted.\n\n";
     for (const auto& a : manifest.failed_attempts)
@@ -307,27 +429,25 @@ std::string Shortened(const std::string& detail) {
 std::string RenderClosingSummary(
     const Verdict& v, const Phase70Manifest& manifest,
     const std::vector<std::pair<std::string, std::filesystem::path>>& paths) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& r : ArmTable(v, manifest)) rows.push_back({r.what, r.mode_a, r.mode_b});
   std::string out = fmt::format("\nPhase70 {} on the {}: {} of {} pairs complete\n", v.setup.ts,
                                 manifest.stack_label, v.pairs_complete, v.pairs_planned);
   if (manifest.mechanism_mode) out += "mechanism mode (disk-offload filter off)\n";
   out += "medians over the valid legs of each mode; tokens and bytes are of the replay phase\n";
-  out +=
-      "\n" +
-      TextTable({"", std::string(TierName(v.setup.mode_a)), std::string(TierName(v.setup.mode_b))},
-                rows) +
-      "\n";
+  out += "\n" + TextTable(ArmHeader(v), ArmCells(v, manifest)) + "\n";
   const auto line = [&out](const std::string& what, const std::string& value) {
     out += fmt::format("  {:<10} {}\n", what, value);
   };
   line("effect", fmt::format("{} of {} ({} against {})", EffectText(v), v.effect.primary_metric,
-                             TierName(v.setup.mode_b), TierName(v.setup.mode_a)));
+                             ArmNames(v.setup)[1], ArmNames(v.setup)[0]));
   line("verdict",
        fmt::format("{}{}",
                    v.run_valid ? std::string(EffectWordName(v.effect.word)) : "RUN NOT VALID",
                    v.decision_grade ? ", decision grade" : ", not decision grade"));
   line("grade", std::string(GradeName(v.grade)));
+  if (v.setup.SameMode()) line("about", "the noise floor: both arms ran the same mode");
+  if (const std::string result = SsdResultSentence(v); !result.empty()) line("result", result);
+  if (v.break_even.outcome != BreakEven::Outcome::kUnknown)
+    line("break even", v.break_even.sentence);
   if (v.reason_codes.empty()) line("reasons", "none");
   for (const auto& r : ReasonLines(v)) {
     line("reason", r.code);

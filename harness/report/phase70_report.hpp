@@ -13,16 +13,23 @@ namespace kvtier {
 /// The verdict in one sentence: word, effect with interval, pairs, grade, and what it is about.
 std::string VerdictSentence(const Verdict& verdict, const Phase70Manifest& manifest);
 
+/// Names of the arms for people: "B1", "B2"; of a mode against itself "A (B2)", "A' (B2)".
+std::vector<std::string> ArmNames(const Phase70Setup& setup);
+
 /// Rows of the table B1 against B2: {what, mode_a, mode_b}, medians over the valid legs of each
-/// arm.
+/// arm; mode_c is empty unless there are three.
 struct ArmTableRow {
-  std::string what, mode_a, mode_b;
+  std::string what, mode_a, mode_b, mode_c;
 };
 std::vector<ArmTableRow> ArmTable(const Verdict& verdict, const Phase70Manifest& manifest);
 
 /// "-41.2 % [-44.0, -38.5]" estimate and interval of the method that decides; "not computed"
 /// without pairs.
 std::string EffectText(const Verdict& verdict);
+
+/// What the effect means for the SSD, in one sentence: faster, slower than recomputing (a result,
+/// too), or neither; empty where the comparison is not one of the SSD.
+std::string SsdResultSentence(const Verdict& verdict);
 
 /// ..._report_<ts>.md
 std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70Analysis& analysis,
