@@ -76,14 +76,16 @@ bool FlatWithinIntervals(const std::vector<CurvePoint>& curve) {
 /// Kneedle's walk over the difference curve: the position of the first local maximum from which the
 /// curve falls below maximum - S * mean spacing before it turns up again.
 std::optional<std::size_t> FirstKnee(const Normalised& n, double threshold) {
+  constexpr double kTie = 1e-12;  // equal in exact arithmetic must stay equal after rounding
   std::vector<double> d;
   for (std::size_t i = 0; i < n.x.size(); ++i) d.push_back(n.y[i] - n.x[i]);
   std::optional<std::size_t> candidate;
   for (std::size_t i = 1; i < d.size(); ++i) {
-    if (candidate && d[i] < d[*candidate] - threshold) return candidate;
+    if (candidate && d[i] < d[*candidate] - threshold - kTie) return candidate;
     if (i + 1 == d.size()) break;
-    if (d[i] > d[i - 1] && d[i] >= d[i + 1]) candidate = i;
-    if (d[i] < d[i - 1] && d[i] <= d[i + 1]) candidate.reset();  // turns up: wait for the next one
+    if (d[i] > d[i - 1] + kTie && d[i] >= d[i + 1] - kTie) candidate = i;
+    if (d[i] < d[i - 1] - kTie && d[i] <= d[i + 1] + kTie)
+      candidate.reset();  // turns up: wait for the next one
   }
   return std::nullopt;
 }
@@ -108,7 +110,7 @@ Reading<Knee> FindKnee(std::span<const CurvePoint> points, CurveShape shape) {
   const double threshold = kSensitivity / static_cast<double>(curve.size() - 1);
   const Retreat retreat = DeepestRetreat(curve, Increasing(shape) ? 1 : -1);
   // A step back as large as the threshold makes or moves a knee by itself.
-  if (retreat.depth >= threshold * range)
+  if (retreat.depth >= threshold * range * (1 - 1e-12))
     return Missing::Unavailable(fmt::format(
         "the curve turns back by {:.0f} % of its range from concurrency {:g} to {:g}, and {:.0f} % "
         "make a knee: noise on a plateau or a real turn, a knee cannot be told from it",

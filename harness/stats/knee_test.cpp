@@ -272,6 +272,21 @@ TEST(Kneedle, FirstOfTwoSteps) {
   EXPECT_DOUBLE_EQ(knee->concurrency, 2);
 }
 
+TEST(Kneedle, TiesInExactArithmeticAreTiesAfterRounding) {
+  // Golden: the points at 123 and 147 stand out equally, the walk comes from the far end.
+  const auto tie = FindKnee(Curve({1000, 1000, 999, 997, 976, 982, 954, 800, 685, 585, 404, 37, 0},
+                                  {12, 13, 15, 17, 20, 29, 43, 94, 123, 147, 182, 246, 252}),
+                            CurveShape::kConcaveDecreasing);
+  ASSERT_TRUE(tie) << tie.reason();
+  EXPECT_DOUBLE_EQ(tie->concurrency, 147);
+  EXPECT_NEAR(tie->distance, 59.0 / 400, 1e-12);
+  // Golden: a fall that reaches the threshold and does not go below it.
+  const auto none = FindKnee(Curve({1000, 917, 681, 556, 470, 461, 419, 299, 304, 284, 9, 0},
+                                   {28, 42, 85, 109, 129, 130, 149, 160, 165, 170, 267, 278}),
+                             CurveShape::kConvexDecreasing);
+  EXPECT_THAT(none.reason(), HasSubstr("no knee"));
+}
+
 TEST(Kneedle, Refusals) {
   const auto refusal = [](const std::vector<CurvePoint>& curve, CurveShape shape) {
     return FindKnee(curve, shape).reason();
