@@ -44,7 +44,7 @@ foreach(test IN LISTS kvtier_suite_tests)
     set(timeout 3600)
   endif()
   # An experiment watches its own stalls; its CTest limit only ends what nobody watches any more.
-  if(suite STREQUAL "Phase70" AND NOT quick)
+  if(suite MATCHES "^Phase(58|70)$" AND NOT quick)
     set(timeout 604800)
   endif()
   set_tests_properties("${test}" PROPERTIES

@@ -17,13 +17,17 @@ std::filesystem::path QuickResultsRoot() {
 
 }  // namespace
 
-Profile LoadFor(const StackProfile& which) {
-  if (!which.quick) return LoadProfile(which.profile);
+ProfileRequest RequestFor(const StackProfile& which) {
   ProfileRequest request{
       .profile = which.profile, .flags = {}, .environment = ProcessEnvironment()};
+  if (!which.quick) return request;
   std::erase_if(request.environment, [](const auto& v) { return v.first.starts_with("BENCH_"); });
   request.flags.push_back({"results_root", QuickResultsRoot().string(), "quick suite"});
-  return LoadProfile(request);
+  return request;
+}
+
+Profile LoadFor(const StackProfile& which) {
+  return LoadProfile(RequestFor(which));
 }
 
 bool WordIsExpected(const std::string& word) {

@@ -39,6 +39,8 @@ inline const StackProfile kReference{"reference", "reference"};
 inline const StackProfile kSpark{"spark", "runbook"};
 inline const StackProfile kQuick{"reference", "nano", true};
 
+/// How the profile is asked for: quick cases without BENCH_*, and with their own results root.
+ProfileRequest RequestFor(const StackProfile& which);
 /// The profile as the environment changes it. Quick cases ignore BENCH_* and write below build/.
 Profile LoadFor(const StackProfile& which);
 
