@@ -239,8 +239,8 @@ TEST(IoAttribution, StrangersAreNamedAndProveNothing) {
       {"the worker read another device",
        TierMode::kB2,
        [](auto& l) { ReplayOf(l).block_read = 1_MiB; },
-       {"WARN replay_device_covers_reads"},
-       {}},
+       {"FAIL replay_device_covers_reads"},
+       {"IO_ATTRIB_MISSING"}},
       {"a device that cannot be seen condemns nobody",
        TierMode::kB2,
        [](auto& l) { ReplayOf(l).block_read = Reading<Bytes>::Unavailable("planted"); },
@@ -402,23 +402,23 @@ TEST(IoAttribution, TheLineIsTheDocumentedOne) {
   a.cgroup_read = a.process_read;
   a.process_read = Reading<Bytes>::Unavailable("not permitted");
   a.pids.clear();
-  a.block_read = Bytes{17};
+  a.block_read = 320_MiB;
   const IoAttributionVerdict v = JudgeIoAttribution(leg, true);
   EXPECT_EQ(IoAttributionExitCode(v), 0);
   EXPECT_EQ(IoAttributionLine(v, "v.json"),
-            "PASS io-attrib replay: block=17B proc(cgroup)=318.75MiB pid=0B (method=cgroup) WARN "
-            "pid_attrib_zero mode=B2 strict=true replay_block_read=17 "
-            "replay_process_read=unavailable replay_cgroup_read=334233600 warns=2 fails=0 "
+            "PASS io-attrib replay: block=320.00MiB proc(cgroup)=318.75MiB pid=0B (method=cgroup) "
+            "WARN pid_attrib_zero mode=B2 strict=true replay_block_read=335544320 "
+            "replay_process_read=unavailable replay_cgroup_read=334233600 warns=1 fails=0 "
             "note=cgroup_expected_in_containerized_runs verdict=v.json");
   IoAttributionVerdict failed;
-  failed.replay_block_read = Bytes{0};
+  failed.replay_block_read = Bytes{17};
   failed.replay_process_read = Bytes{1536};
   failed.replay_cgroup_read = Bytes{0};
   failed.evidence_method = "none";
   failed.mode = "B1";
   EXPECT_EQ(IoAttributionExitCode(failed), 2);
   EXPECT_THAT(IoAttributionLine(failed, "x"),
-              HasSubstr("FAIL io-attrib replay: block=0B proc(none)=1.50KiB"));
+              HasSubstr("FAIL io-attrib replay: block=17B proc(none)=1.50KiB"));
 }
 
 TEST(IoAttribution, VerdictReadsBackAsItWasWritten) {

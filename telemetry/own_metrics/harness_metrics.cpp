@@ -78,7 +78,6 @@ struct HarnessMetrics::Impl {
   std::mutex mutex;                             // of what follows but `current`
   std::map<std::string, PhaseChildren> phases;  // never erased: `current` points into it
   prometheus::Gauge* running = nullptr;
-  RecorderTotals recorder;
   std::atomic<PhaseChildren*> current{nullptr};
 
   std::string url;
@@ -193,18 +192,11 @@ void HarnessMetrics::SetSource(const std::string& source, bool available) {
   impl_->source_unavailable.Add({{"source", source}}).Set(available ? 0 : 1);
 }
 
-void HarnessMetrics::SetRecorder(const RecorderTotals& totals) {
-  const std::lock_guard lock(impl_->mutex);
-  const RecorderTotals& last = impl_->recorder;
-  const bool next_recorder = totals.ticks_due < last.ticks_due ||
-                             totals.ticks_missed < last.ticks_missed || totals.rows < last.rows ||
-                             totals.cpu_s < last.cpu_s;
-  const RecorderTotals from = next_recorder ? RecorderTotals{} : last;
-  impl_->ticks_due.Increment(static_cast<double>(totals.ticks_due - from.ticks_due));
-  impl_->ticks_missed.Increment(static_cast<double>(totals.ticks_missed - from.ticks_missed));
-  impl_->rows.Increment(static_cast<double>(totals.rows - from.rows));
-  impl_->cpu.Increment(totals.cpu_s - from.cpu_s);
-  impl_->recorder = totals;
+void HarnessMetrics::AddRecorder(const RecorderTotals& more) {
+  impl_->ticks_due.Increment(static_cast<double>(more.ticks_due));
+  impl_->ticks_missed.Increment(static_cast<double>(more.ticks_missed));
+  impl_->rows.Increment(static_cast<double>(more.rows));
+  impl_->cpu.Increment(more.cpu_s);
 }
 
 std::string HarnessMetrics::Render() const {

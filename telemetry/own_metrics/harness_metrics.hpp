@@ -23,7 +23,7 @@ struct HarnessMetricsOptions {
   std::map<std::string, std::string> build;
 };
 
-/// Cumulative figures of one recorder, as in its timeline rows.
+/// What a recorder did in some time.
 struct RecorderTotals {
   std::uint64_t ticks_due = 0, ticks_missed = 0, rows = 0;
   double cpu_s = 0;
@@ -67,9 +67,8 @@ class HarnessMetrics {
   void LegEnded(TierMode tier, bool valid);
   void CountFinding(const Finding& finding);
   void SetSource(const std::string& source, bool available);
-  /// The figures of the recorder that runs. Figures that fell are those of the next recorder, whose
-  /// all are added.
-  void SetRecorder(const RecorderTotals& totals);
+  /// What the recorder did since the last call.
+  void AddRecorder(const RecorderTotals& more);
 
   /// What a scrape gives, in the text format 0.0.4.
   std::string Render() const;

@@ -152,7 +152,14 @@ class Reader {
     w.own_read = AsBytes(own_read);
     w.own_write = AsBytes(own_write);
     w.other_read = AsBytes(Rest(read, Plus(stack_read, own_read)));
-    w.other_write = AsBytes(Rest(write, Plus(stack_write, own_write)));
+    // The kernel counts a buffered write for its process when the page is made dirty, and for the
+    // disk when it gets there, maybe a window later: pages that were waiting are nobody's now.
+    const Number waiting =
+        Plus(stats_.Change("memory", "dirty_bytes"), stats_.Change("memory", "writeback_bytes"));
+    const double settled = waiting ? std::max(0.0, -*waiting) : 0.0;
+    w.other_write = AsBytes(Rest(write, Plus(stack_write, own_write)).Map([&](double rest) {
+      return std::max(0.0, rest - settled);
+    }));
     w.read_await_ms = Over(OfDevice("read_ms"), OfDevice("read_ios"), "nothing was read");
     w.write_await_ms = Over(OfDevice("write_ms"), OfDevice("write_ios"), "nothing was written");
     const Number wall_ms = seconds_ * 1000;

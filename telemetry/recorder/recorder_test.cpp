@@ -314,6 +314,31 @@ TEST(HostWindow, WhatIsNeitherTheStackNorThisProcessIsOther) {
   EXPECT_DOUBLE_EQ(*w.device_busy_ratio, 0.25);
 }
 
+// A bundle written before the phase reaches the disk during it: no neighbour did that.
+TEST(HostWindow, PagesThatWereDirtyBeforeAreNobodysWrites) {
+  const auto disk = [](double written) {
+    return TimelineRow{.source = "disk",
+                       .values = {{"vda.read_bytes", 0}, {"vda.write_bytes", written}}};
+  };
+  const auto process = [](double) {
+    return TimelineRow{.source = "process",
+                       .values = {{"10.read_bytes", 0},
+                                  {"10.write_bytes", 0},
+                                  {"12.read_bytes", 0},
+                                  {"12.write_bytes", 0}},
+                       .labels = {{"10.role", "worker"}, {"12.role", "self"}}};
+  };
+  const auto memory = [](double dirty, double writeback) {
+    return TimelineRow{.source = "memory",
+                       .values = {{"dirty_bytes", dirty}, {"writeback_bytes", writeback}}};
+  };
+  const HostWindow w = MakeHostWindow(OneSecond({{disk(0), disk(9000)},
+                                                 {process(0), process(0)},
+                                                 {memory(6000, 2000), memory(500, 500)}}),
+                                      "vda");
+  EXPECT_EQ(*w.other_write, Bytes{2000}) << "9000 written, of which 7000 were waiting";
+}
+
 TEST(HostWindow, WhatWasNotSeenIsUnavailableWithTheSourcesReason) {
   RecordedWindow window;
   window.end = kSecond;

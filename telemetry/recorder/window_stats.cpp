@@ -59,6 +59,15 @@ Reading<double> WindowStats::Delta(std::string_view source, const std::string& k
   return stats->last - stats->first;
 }
 
+Reading<double> WindowStats::Change(std::string_view source, const std::string& key) const {
+  const KeyStats* stats = Find(source, key);
+  if (stats == nullptr) return Reading<double>::Unavailable(WhyNot(source, key));
+  if (stats->count < 2)
+    return Reading<double>::Unavailable(
+        fmt::format("{} of source {} was read once in the window", key, source));
+  return stats->last - stats->first;
+}
+
 std::uint64_t WindowStats::Count(std::string_view source, const std::string& key) const {
   const KeyStats* stats = Find(source, key);
   return stats == nullptr ? 0 : stats->count;

@@ -37,6 +37,8 @@ class WindowStats {
   /// last - first of a counter; unavailable when it was read fewer than twice, fell, or could not
   /// be read: then with the reason that the source gave.
   Reading<double> Delta(std::string_view source, const std::string& key) const;
+  /// last - first of a gauge, which may fall; unavailable when it was read fewer than twice.
+  Reading<double> Change(std::string_view source, const std::string& key) const;
   /// How often a key was read.
   std::uint64_t Count(std::string_view source, const std::string& key) const;
   /// Mean, extremes and the largest step of a gauge.

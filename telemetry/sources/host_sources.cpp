@@ -155,7 +155,10 @@ std::unique_ptr<Source> MakePressureSource(const OsRoots& roots) {
         continue;
       }
       PutStall(row, resource, "some", pressure->some);
-      if (pressure->full) PutStall(row, resource, "full", *pressure->full);
+      if (pressure->full)
+        PutStall(row, resource, "full", *pressure->full);
+      else
+        row.unavailable[fmt::format("{}.full_us", resource)] = pressure->full.reason();
     }
   });
 }

@@ -97,7 +97,9 @@ std::unique_ptr<Source> MakePageCacheSource(const std::vector<pid_t>& workers,
     std::vector<KvFile> found = *files;
     MeasureResident(found, roots);
     double bytes = 0, resident = 0;
+    std::set<std::pair<std::int64_t, std::string>> counted;  // one file on two descriptors is one
     for (const KvFile& file : found) {
+      if (!counted.emplace(file.pid, file.path).second) continue;
       if (!file.size)
         row.unavailable["kv.file_bytes"] = file.size.reason();
       else
