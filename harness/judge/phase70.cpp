@@ -269,6 +269,7 @@ void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Ver
   for (const JudgedLeg& leg : legs) {
     if (!leg.valid) continue;
     valid.push_back(&leg.leg->evidence);
+    for (HitComparison& hit : CompareHits(leg.leg->evidence)) v.hits.push_back(std::move(hit));
     if (const int arm = ArmOf(*leg.leg, setup); arm >= 0)
       arms.at(static_cast<std::size_t>(arm)).push_back(leg.figures);
   }

@@ -13,6 +13,7 @@
 #include "harness/judge/gates.hpp"
 #include "harness/judge/order.hpp"
 #include "harness/judge/phase70_break_even.hpp"
+#include "harness/judge/phase70_hits.hpp"
 #include "harness/judge/phase70_washout.hpp"
 #include "harness/judge/reason.hpp"
 
@@ -227,6 +228,7 @@ struct Verdict {
   /// Valid, B2 against a mode without the SSD, and WORSE: a result, not a failure.
   bool ssd_slower_than_recompute = false;
   BreakEven break_even;
+  std::vector<HitComparison> hits;  // of all valid legs with KVBM
   /// manifest, summary_json, summary_csv, pair_delta_csv, order_check_json: the caller's to fill
   /// before writing.
   std::map<std::string, ArtifactRef> artifacts;

@@ -156,10 +156,11 @@ void Conclude(bool transfers_timed, BreakEven& b) {
   const double compute_s = 1 / *b.prefill_tokens_per_s;
   const double reload_s = *b.kv_bytes_per_token / *b.reload_bytes_per_s;
   const std::string rates = fmt::format(
-      "Computing a token takes {:.1f} us ({:.0f} tokens/s measured in populate), reloading one "
-      "{:.1f} us ({:.1f} MiB/s by {}, {:.0f} B a token)",
-      compute_s * 1e6, *b.prefill_tokens_per_s, reload_s * 1e6,
-      *b.reload_bytes_per_s / (1024.0 * 1024.0), b.reload_time, *b.kv_bytes_per_token);
+      "Computing a token takes {:.1f} us ({:.0f} tokens/s, populate at concurrency {}), reloading "
+      "one {:.1f} us ({:.1f} MiB/s by {}, {:.0f} B a token, replay at concurrency {})",
+      compute_s * 1e6, *b.prefill_tokens_per_s, b.prefill_concurrency, reload_s * 1e6,
+      *b.reload_bytes_per_s / (1024.0 * 1024.0), b.reload_time, *b.kv_bytes_per_token,
+      b.reload_concurrency);
   if (reload_s >= compute_s) {
     b.outcome = BreakEven::Outcome::kNeverWins;
     b.wins_above_tokens =
@@ -190,6 +191,16 @@ BreakEven ComputeBreakEven(std::span<const LegEvidence* const> legs) {
   constexpr const char* kNoSsd = "no valid leg ran with the SSD tier (B2)";
 
   BreakEven b;
+  for (const LegEvidence* leg : without) {
+    for (const PhaseEvidence& phase : leg->phases) {
+      if (phase.name.starts_with("populate"))
+        b.prefill_concurrency = std::max(b.prefill_concurrency, phase.concurrency);
+    }
+  }
+  for (const LegEvidence* leg : with) {
+    if (const PhaseEvidence* replay = HeadlinePhase(*leg))
+      b.reload_concurrency = replay->concurrency;
+  }
   b.prefill_tokens_per_s = OverLegs(without, kNoRecompute, PrefillRate);
   b.measured_recompute_ms = OverLegs(without, kNoRecompute, ReplayTtfcMs);
   b.measured_reload_ms = OverLegs(with, kNoSsd, ReplayTtfcMs);
@@ -233,6 +244,8 @@ BreakEven ComputeBreakEven(std::span<const LegEvidence* const> legs) {
 void to_json(nlohmann::json& j, const BreakEven& b) {
   j = {{"outcome", BreakEvenOutcomeName(b.outcome)},
        {"reload_time", b.reload_time},
+       {"prefill_concurrency", b.prefill_concurrency},
+       {"reload_concurrency", b.reload_concurrency},
        {"sentence", b.sentence}};
   for (const auto& [name, member] : kFigures) j[name] = b.*member;
 }
@@ -245,6 +258,8 @@ void from_json(const nlohmann::json& j, BreakEven& b) {
   if (found == kOutcomes.end()) throw DataError("the key \"outcome\" holds \"" + name + "\"");
   b.outcome = found->first;
   b.reload_time = At<std::string>(j, "reload_time");
+  b.prefill_concurrency = At<int>(j, "prefill_concurrency");
+  b.reload_concurrency = At<int>(j, "reload_concurrency");
   b.sentence = At<std::string>(j, "sentence");
   for (const auto& [key, member] : kFigures) b.*member = At<Figure>(j, key);
 }

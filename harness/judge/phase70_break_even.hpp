@@ -24,6 +24,7 @@ struct BreakEven {
   /// Median of prompt tokens / TTFC over the populate requests of the legs without an SSD tier
   /// (concurrency included), then over the legs.
   Reading<double> prefill_tokens_per_s;
+  int prefill_concurrency = 0, reload_concurrency = 0;  // of the phases behind both; 0: none
   /// Engine bytes read in replay over the time of it, median over the B2 legs.
   Reading<double> reload_bytes_per_s;
   std::string reload_time;  // whose time that is

@@ -1,6 +1,8 @@
 // The designs of the paired experiment: what was declared, any two modes, a mode against itself,
 // blocks of three, and the proof that one leg left nothing for the next.
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -171,6 +173,32 @@ TEST(Modes, AModeAgainstItselfIsANoiseFloor) {
     EXPECT_NE(d.mode_a_run_id, d.mode_b_run_id);
   }
   EXPECT_TRUE(a.order_check.hills_armitage.has_value());
+}
+
+// ---- expected hits
+
+TEST(Hits, ExpectedStandBesideActual) {
+  Phase70Input input = MakeExperiment(8);
+  for (Phase70Leg& leg : input.legs) {
+    ExpectedHits e;
+    const std::uint64_t ssd = leg.evidence.tier == TierMode::kB2 ? test::kReplayBlocks : 0;
+    e.g3_blocks = {ssd, ssd};
+    Replay(leg.evidence).expected = e;
+  }
+  Verdict v = Judge(input);
+  ASSERT_EQ(v.hits.size(), 8u + 2 * 8u);  // host of every leg, SSD of the B2 legs
+  for (const HitComparison& h : v.hits) EXPECT_TRUE(h.Holds()) << h.run_id << " " << h.tier;
+  for (Phase70Leg& leg : input.legs) {
+    if (leg.evidence.tier == TierMode::kB2) Replay(leg.evidence).expected->g3_blocks = {1021, 1100};
+  }
+  v = Judge(input);
+  EXPECT_EQ(std::count_if(v.hits.begin(), v.hits.end(),
+                          [](const HitComparison& h) { return !h.Holds(); }),
+            8);
+  const nlohmann::json j = v;
+  EXPECT_EQ(nlohmann::json(j.get<Verdict>()), j);
+  EXPECT_FALSE((HitComparison{"r", "ssd", 0, 9, Reading<std::uint64_t>::Unavailable("x")}.Holds()));
+  EXPECT_THAT(CompareHits(MakeLeg(TierMode::kB2, 100)), IsEmpty()) << "nothing was predicted";
 }
 
 // ---- blocks of three

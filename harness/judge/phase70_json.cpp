@@ -397,6 +397,7 @@ void to_json(nlohmann::json& j, const Verdict& v) {
        {"checks", ChecksJson(v)},     {"arms", ArmsJson(v)},
        {"effect", v.effect},          {"effect_details", EffectDetailsJson(v.effect)},
        {"break_even", v.break_even},  {"artifacts", json::object()}};
+  j["hits"] = v.hits;
   for (const Contrast& c : v.contrasts) j["contrasts"].push_back(ContrastJson(c));
   for (const auto& [name, ref] : v.artifacts)
     j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
@@ -419,6 +420,7 @@ void from_json(const nlohmann::json& j, Verdict& v) {
   v.arm_b = At<ArmFigures>(At(j, "arms"), "mode_b");
   if (At(j, "arms").contains("mode_c")) v.arm_c = At<ArmFigures>(At(j, "arms"), "mode_c");
   // Keys that came later are absent in older verdicts.
+  v.hits = OptionalAt<std::vector<HitComparison>>(j, "hits").value_or(std::vector<HitComparison>());
   if (j.contains("break_even")) v.break_even = At<BreakEven>(j, "break_even");
   if (j.contains("contrasts")) {
     for (const json& c : j["contrasts"]) v.contrasts.push_back(ContrastFrom(c));

@@ -351,6 +351,9 @@ Phase70Analysis FixedAnalysis() {
   v.break_even.measured_reload_ms = 60.25;
   v.break_even.reloaded_tokens_per_request = 544.0;
   v.break_even.written_per_useful_byte = 1.25;
+  v.hits = {{"run_1", "ssd", 1020, 1020, std::uint64_t{1020}},
+            {"run_2", "ssd", 1020, 1020, std::uint64_t{1018}},
+            {"run_1", "host", 0, 4, std::uint64_t{0}}};
   PairRow row;
   row.pair_id = 1;
   row.pair_order = "B1_B2";

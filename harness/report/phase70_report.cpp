@@ -1,9 +1,11 @@
 #include "harness/report/phase70_report.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "harness/core/units.hpp"
 #include "harness/report/markdown.hpp"
@@ -155,6 +157,11 @@ std::string EffectSection(const Verdict& v) {
   return out + "\n";
 }
 
+bool Runs(const Phase70Setup& setup, TierMode mode) {
+  const auto modes = setup.Modes();
+  return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
 std::string ContrastSection(const Verdict& v) {
   if (v.contrasts.empty()) return "";
   std::vector<std::vector<std::string>> rows;
@@ -178,25 +185,50 @@ std::string Figure(const Reading<double>& r, int places, const char* unit) {
   return r.available() ? fmt::format("{:.{}f} {}", *r, places, unit) : "NA (" + r.reason() + ")";
 }
 
+std::string HitsTable(const Verdict& v) {
+  if (v.hits.empty()) return "";
+  // One line a tier and expectation: most legs agree.
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> actual;
+  for (const HitComparison& h : v.hits) {
+    const std::string expected = h.expected_low == h.expected_high
+                                     ? fmt::format("{}", h.expected_low)
+                                     : fmt::format("{} to {}", h.expected_low, h.expected_high);
+    auto& seen = actual[{h.tier, expected}];
+    const std::string count = h.actual.available() ? fmt::format("{}", *h.actual) : "NA";
+    if (std::find(seen.begin(), seen.end(), count) == seen.end()) seen.push_back(count);
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [what, seen] : actual)
+    rows.push_back({what.first, what.second, fmt::format("{}", fmt::join(seen, ", "))});
+  const auto differ =
+      std::count_if(v.hits.begin(), v.hits.end(), [](const auto& h) { return !h.Holds(); });
+  return "Blocks of a replay by tier, predicted before the run and counted by the engine:\n\n" +
+         MarkdownTable({"tier", "expected", "engine"}, rows) +
+         fmt::format("\n{} of {} comparisons differ.\n\n", differ, v.hits.size());
+}
+
 std::string BreakEvenSection(const Verdict& v) {
   const BreakEven& b = v.break_even;
-  if (b.sentence.empty()) return "";  // a verdict of before
+  // A verdict of before, or nothing to say about an SSD.
+  if (b.sentence.empty() || !Runs(v.setup, TierMode::kB2)) return "";
   const std::string result = SsdResultSentence(v);
   std::string out = "## What the SSD is worth\n\n";
   if (!result.empty()) out += "**" + result + "**\n\n";
   out += b.sentence + "\n\n";
-  out += MarkdownTable({"", "by the measured rates", "measured"},
-                       {{"prompt computed again", Figure(b.predicted_recompute_ms, 1, "ms"),
-                         Figure(b.measured_recompute_ms, 1, "ms")},
-                        {"prompt reloaded from the SSD", Figure(b.predicted_reload_ms, 1, "ms"),
-                         Figure(b.measured_reload_ms, 1, "ms")}});
+  if (b.outcome != BreakEven::Outcome::kUnknown) {
+    out += MarkdownTable({"TTFC p50 of replay", "by the measured rates", "measured"},
+                         {{"prompt computed again", Figure(b.predicted_recompute_ms, 1, "ms"),
+                           Figure(b.measured_recompute_ms, 1, "ms")},
+                          {"prompt reloaded from the SSD", Figure(b.predicted_reload_ms, 1, "ms"),
+                           Figure(b.measured_reload_ms, 1, "ms")}}) +
+           "\n";
+  }
   out += fmt::format(
-      "\nOne replay request reloads {}. Measured is the TTFC p50 of replay. Bytes written to the "
-      "SSD "
-      "for each byte that came back from it: {}.\n\n",
+      "One replay request reloads {}. Bytes written to the SSD for each byte that came back from "
+      "it: {}.\n\n",
       Figure(b.reloaded_tokens_per_request, 0, "tokens"),
       Figure(b.written_per_useful_byte, 2, "B"));
-  return out;
+  return out + HitsTable(v);
 }
 
 std::string PairSection(const Phase70Analysis& a) {
@@ -236,11 +268,6 @@ std::string ReasonSection(const Verdict& v) {
       out += fmt::format("  - and {} more, see the verdict\n", line.details.size() - kShown);
   }
   return out + "\n";
-}
-
-bool Runs(const Phase70Setup& setup, TierMode mode) {
-  const auto modes = setup.Modes();
-  return std::find(modes.begin(), modes.end(), mode) != modes.end();
 }
 
 std::string GateSection(const Verdict& v) {
