@@ -34,7 +34,8 @@ bool IsSweepPoint(const SweepRow& row) {
          (row.point_key.empty() || row.point_key == key);
 }
 
-/// The best rows of a point in the order of the sweep. Only ok rows are repeats of each other.
+/// The best rows of a point in the order of the sweep. Only ok rows of different runs are repeats
+/// of each other: a run that two summaries list was still measured once.
 std::vector<const SweepRow*> RowsOf(const Sweep& sweep, TierMode mode, int concurrency,
                                     const RecommendOptions& o) {
   std::vector<const SweepRow*> rows;
@@ -43,6 +44,9 @@ std::vector<const SweepRow*> RowsOf(const Sweep& sweep, TierMode mode, int concu
     if (!rows.empty() && Rank(row.status) < Rank(rows.back()->status)) continue;
     const bool repeat = !rows.empty() && row.status == "ok" && rows.back()->status == "ok";
     if (!repeat || Runbook(o)) rows.clear();
+    std::erase_if(rows, [&row](const SweepRow* known) {
+      return !row.run_path.empty() && known->run_path == row.run_path;
+    });
     rows.push_back(&row);
   }
   return rows;
@@ -349,7 +353,7 @@ RepeatFigure OverRepeats(const std::vector<double>& values) {
   return out;
 }
 
-std::vector<const SweepPoint*> Recommendation::Candidates() const {
+std::vector<const SweepPoint*> Recommendation::Candidates() const& {
   std::vector<const SweepPoint*> out;
   for (const SweepPoint& p : points) {
     if (p.accepted()) out.push_back(&p);

@@ -18,7 +18,7 @@ namespace kvtier {
 
 struct RecommendOptions {
   std::string metric = "ttfc_p95_ms";  // or "ttft_p95_ms"; of the replay
-  std::optional<double> slo_p95_ms{};    // of that metric
+  std::optional<double> slo_p95_ms{};  // of that metric
   bool require_b2_rehydrate = true;
   int top_k = 1;  // 1 to 3
   // Weights of the score; one below zero counts as zero.
@@ -76,9 +76,11 @@ struct SweepPoint {
 
 struct Recommendation {
   RecommendOptions options;
-  Reading<double> slo_p95_ms;                         // of options.metric
-  std::vector<SweepPoint> points;                     // by concurrency
-  std::vector<const SweepPoint*> Candidates() const;  // accepted, best score first
+  Reading<double> slo_p95_ms;      // of options.metric
+  std::vector<SweepPoint> points;  // by concurrency
+  /// Accepted, best score first; they point into this object.
+  std::vector<const SweepPoint*> Candidates() const&;
+  std::vector<const SweepPoint*> Candidates() const&& = delete;
   /// Bucket of D7 -> concurrencies.
   std::map<std::string, std::vector<int>> RejectionSummary() const;
   std::vector<std::string> warnings;
@@ -86,7 +88,7 @@ struct Recommendation {
   int ExitCode() const;
 };
 
-/// Rows of one point that are equally good count as its repeats (several summaries may be joined
+/// Ok rows of one point from different runs count as its repeats (several summaries may be joined
 /// into one sweep); the runbook's ruleset takes the last.
 Recommendation Recommend(const Sweep& sweep, const RecommendOptions& options);
 

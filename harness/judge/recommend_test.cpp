@@ -219,6 +219,14 @@ TEST(Recommend, ARepeatedPointIsItsMeanWithItsRange) {
       << "as written, the later row";
 }
 
+TEST(Recommend, TheSameRunTwiceIsNoRepeat) {
+  std::vector<json> rows = WorkedSweep();
+  rows.insert(rows.end(), {rows[1], rows[2]});
+  const SweepPoint p = Last(rows);
+  EXPECT_EQ(p.b1->repeats->n, 1u);
+  EXPECT_FALSE(p.tail_gap_low);
+}
+
 TEST(Recommend, OverlappingRepeatsAreSaid) {
   const Recommendation r = Of({SweepPointJson("B1", 4, 90), SweepPointJson("B1", 4, 170),
                                SweepPointJson("B2", 4, 80), SweepPointJson("B2", 4, 110)});
@@ -231,6 +239,7 @@ TEST(Recommend, OneBadRepeatSpoilsItsPoint) {
   json again = SweepPointJson("B2", 4, 100);
   again["mechanism"]["kvbm_onboard_blocks_d2d_delta_replay_plus_replay2"] = 0;
   again["error_rate"] = 0.1;
+  again["run_path"] = "bench/results/again";
   rows.insert(rows.begin(), again);
   EXPECT_THAT(Last(rows).rejected, ElementsAre("NON_ZERO_ERROR_RATE", "NO_B2_REHYDRATE_SIGNAL"));
 }
@@ -258,8 +267,8 @@ TEST(Recommend, TheBestScoreComesFirstAndTiesByConcurrency) {
     for (const json& row : pair(c, b1)) rows.push_back(row);
   }
   std::vector<int> order;
-  for (const SweepPoint* p : Of(rows, {.slo_p95_ms = 110}).Candidates())
-    order.push_back(p->concurrency);
+  const Recommendation r = Of(rows, {.slo_p95_ms = 110});
+  for (const SweepPoint* p : r.Candidates()) order.push_back(p->concurrency);
   EXPECT_THAT(order, ElementsAre(4, 8, 2));
 }
 
