@@ -53,6 +53,16 @@ bool IsCufileLog(const fs::path& file) {
 
 // The files of these places that exist now, each once. A folder that is not there is no error: it
 // is a place where a log may be.
+/// One name for one file. The link <pid>/root is left alone: its text is "/", but it leads into the
+/// file system of that process.
+fs::path WithoutLinks(const fs::path& file) {
+  for (const auto& part : file) {
+    if (part == "root" || part == "cwd") return file;
+  }
+  std::error_code unresolved;
+  return fs::weakly_canonical(file, unresolved);
+}
+
 std::set<fs::path> FindLogs(const CufilePlaces& places, std::vector<std::string>* unreadable) {
   std::set<fs::path> found;
   for (const auto& folder : places.folders) {
@@ -61,7 +71,7 @@ std::set<fs::path> FindLogs(const CufilePlaces& places, std::vector<std::string>
     for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
       std::error_code gone;
       if (IsCufileLog(at->path()) && at->is_regular_file(gone)) {
-        found.insert(fs::weakly_canonical(at->path(), gone));
+        found.insert(WithoutLinks(at->path()));
       }
     }
     if (error && error != std::errc::no_such_file_or_directory && unreadable != nullptr) {
@@ -70,7 +80,7 @@ std::set<fs::path> FindLogs(const CufilePlaces& places, std::vector<std::string>
   }
   for (const auto& file : places.files) {
     std::error_code error;
-    if (fs::exists(file, error)) found.insert(fs::weakly_canonical(file, error));
+    if (fs::exists(file, error)) found.insert(WithoutLinks(file));
   }
   return found;
 }
@@ -165,6 +175,23 @@ CufilePlaces CufilePlaces::Of(const fs::path& worker_cwd, const std::string& log
   return places;
 }
 
+CufilePlaces CufilePlaces::Inside(const fs::path& process, const std::string& logfile_path) {
+  const fs::path root = process / "root";
+  CufilePlaces places;
+  places.folders = {root / fs::path(kDefaultFolder).relative_path(), process / "cwd"};
+  if (logfile_path.empty()) return places;
+  const fs::path file = logfile_path;
+  places.files.push_back(file.is_absolute() ? root / file.relative_path() : process / "cwd" / file);
+  return places;
+}
+
+CufileCollector CufileCollector::WrittenSince(CufilePlaces places, fs::file_time_type since) {
+  CufileCollector collector(CufilePlaces{});
+  collector.places_ = std::move(places);
+  collector.since_ = since;
+  return collector;
+}
+
 CufileCollector::CufileCollector(CufilePlaces places, LogLimits limits)
     : places_(std::move(places)), limits_(limits) {
   for (const auto& file : FindLogs(places_, nullptr)) {
@@ -178,6 +205,8 @@ CufileEvidence CufileCollector::Collect(const fs::path& run_dir, const std::stri
   std::deque<std::string> matches;
   std::set<std::string> taken;
   for (const auto& file : FindLogs(places_, &evidence.unreadable)) {
+    std::error_code gone;
+    if (since_ && fs::last_write_time(file, gone) < *since_) continue;
     const auto mark = marks_.find(file);
     const auto text = mark != marks_.end() ? mark->second.ReadSince(limits_)
                                            : MarkedLog::AtStart(file).ReadSince(limits_);

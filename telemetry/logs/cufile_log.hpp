@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,11 +71,17 @@ struct CufilePlaces {
   /// /var/log/cufile, the working folder of the worker (the library's default), and the value of
   /// CUFILE_LOGFILE_PATH in the worker's environment; either may be empty.
   static CufilePlaces Of(const std::filesystem::path& worker_cwd, const std::string& logfile_path);
+  /// The same of a process that runs, as it sees them: <process>/cwd and <process>/root, where
+  /// `process` is /proc/<pid>. Reaches into a container without docker.
+  static CufilePlaces Inside(const std::filesystem::path& process, const std::string& logfile_path);
 };
 
 /// Copies what cuFile logged during a leg and says which path the I/O took.
 class CufileCollector {
  public:
+  /// Takes whole the logs that were written to since `since`: for places that are known only once
+  /// the stack is up. One that earlier legs wrote to as well comes with their lines.
+  static CufileCollector WrittenSince(CufilePlaces places, std::filesystem::file_time_type since);
   /// Remembers where the logs that exist already end: make it before the stack comes up, because
   /// the path is logged when a file is registered.
   explicit CufileCollector(CufilePlaces places, LogLimits limits = {});
@@ -88,6 +95,7 @@ class CufileCollector {
   CufilePlaces places_;
   LogLimits limits_;
   std::map<std::filesystem::path, MarkedLog> marks_;
+  std::optional<std::filesystem::file_time_type> since_;
 };
 
 }  // namespace kvtier

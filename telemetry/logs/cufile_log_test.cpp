@@ -178,6 +178,25 @@ TEST_F(CufileLogs, APlaceThatCannotBeListedIsNotAnEmptyOne) {
   EXPECT_THAT(evidence.conclusion, StartsWith("cannot tell: cannot list"));
 }
 
+// As a worker in a container: its root and its working folder are links of /proc/<pid>.
+TEST_F(CufileLogs, AWorkersOwnPlacesAreSeenThroughItsProcess) {
+  for (const char* folder : {"root/var/log/cufile", "root/tmp", "cwd"})
+    fs::create_directories(root_ / "proc/4242" / folder);
+  Append("proc/4242/root/var/log/cufile/cufile.log", kCompatLine);
+  Append("proc/4242/cwd/cufile_4242.log", kCompatLine);
+  Append("proc/4242/root/tmp/own.log", kGdsLine);
+  Append("proc/4242/cwd/cufile_old.log", kGdsLine);
+  const auto now = fs::file_time_type::clock::now();
+  fs::last_write_time(root_ / "proc/4242/cwd/cufile_old.log", now - std::chrono::hours(1));
+  const auto evidence =
+      CufileCollector::WrittenSince(CufilePlaces::Inside(root_ / "proc/4242", "/tmp/own.log"),
+                                    now - std::chrono::minutes(1))
+          .Collect(root_ / "run", "worker");
+  EXPECT_THAT(evidence.files, SizeIs(3)) << "not the one of an earlier leg";
+  EXPECT_EQ(evidence.counts.posix_path, 2u);
+  EXPECT_EQ(evidence.counts.gds_path, 1u);
+}
+
 TEST(CufilePlacesOf, TheDocumentedPlaces) {
   const auto places = CufilePlaces::Of("/app", "/tmp/x.log");
   EXPECT_THAT(places.folders, ElementsAre(fs::path("/var/log/cufile"), fs::path("/app")));
