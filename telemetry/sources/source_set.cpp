@@ -42,7 +42,8 @@ std::vector<ScheduledSource> StandardSources(const SourceSetOptions& options) {
         {std::move(source), cadence.count() == 0 ? cadence : std::max(cadence, options.fastest)});
   };
   add(MakeCpuSource(roots), milliseconds(100));
-  add(MakeDiskSource(device ? device->name : "", device.reason(), roots), milliseconds(100));
+  const std::string disk = !options.disk.empty() ? options.disk : device ? device->name : "";
+  add(MakeDiskSource(disk, device.reason(), roots), milliseconds(100));
   add(MakeProcessSource(options.processes, roots), milliseconds(200));
   add(MakeEngineSource(options.engine_url, scrape_timeout), milliseconds(1000));
   add(MakeMemorySource(roots), milliseconds(500));

@@ -15,6 +15,7 @@ struct SourceSetOptions {
   OsRoots roots;
   RunProcesses processes;
   std::filesystem::path cache_dir;
+  std::string disk{};      // the KV device; empty: the whole disk under cache_dir
   std::string engine_url;  // metrics endpoint; empty: KVBM is off
   /// No source is read more often. Slower ones keep the cadence of docs/timeline.md.
   std::chrono::milliseconds fastest{100};

@@ -65,6 +65,18 @@ TEST(Sources, TheDiskOfTheCacheAlone) {
               Contains(Pair("", "the directory is on tmpfs")));
 }
 
+TEST(Sources, ADiskThatIsNamedNeedsNoDirectory) {
+  for (const auto& s : StandardSources({.roots = Spark(),
+                       .processes = {},
+                       .cache_dir = "/nowhere",
+                       .disk = "nvme0n1",
+                       .engine_url = "",
+                       .fastest = milliseconds(100)})) {
+    if (s.source->name() == "disk")
+      EXPECT_THAT(ReadAt(*s.source, 1).values, Contains(Key("nvme0n1.write_bytes")));
+  }
+}
+
 TEST(Sources, ProcessesCarryTheirRoleOnce) {
   const auto source = MakeProcessSource({.workers = {4242}, .stack = {}, .self = 0}, Spark());
   const TimelineRow row = ReadAt(*source, 1);
