@@ -72,8 +72,8 @@ TEST(Sources, ADiskThatIsNamedNeedsNoDirectory) {
                        .disk = "nvme0n1",
                        .engine_url = "",
                        .fastest = milliseconds(100)})) {
-    if (s.source->name() == "disk")
-      EXPECT_THAT(ReadAt(*s.source, 1).values, Contains(Key("nvme0n1.write_bytes")));
+    if (s.source->name() != "disk") continue;
+    EXPECT_THAT(ReadAt(*s.source, 1).values, Contains(Key("nvme0n1.write_bytes")));
   }
 }
 
