@@ -101,19 +101,15 @@ void RecorderCore::Tick() {
   if (options_.now() >= own_row_due_) KeepOwnRow();
 }
 
-RecordedWindow RecorderCore::Mark(const std::string& label) {
-  RecordedWindow done;
-  done.start = window_start_;
-  for (std::size_t i = 0; i < sources_.size(); ++i) sources_[i].source->Refresh();
-  // The readings that close this window open the next, so that nothing falls between two windows.
-  WindowStats next = window_.Next();
-  std::vector<TimelineRow> rows(sources_.size());
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    rows[i].at = options_.now();
-    rows[i].source = sources_[i].source->name();
-    sources_[i].source->Read(rows[i]);
-    Keep(rows[i]);
-    next.Add(rows[i]);
+MonoNs RecorderCore::ReadAll(const std::string& label, WindowStats* next) {
+  for (auto& s : sources_) s.source->Refresh();
+  for (auto& s : sources_) {
+    TimelineRow row;
+    row.at = options_.now();
+    row.source = s.source->name();
+    s.source->Read(row);
+    Keep(row);
+    if (next != nullptr) next->Add(row);
   }
   TimelineRow mark;
   mark.at = options_.now();
@@ -122,8 +118,19 @@ RecordedWindow RecorderCore::Mark(const std::string& label) {
   file_.Append(mark);
   KeepOwnRow();
   file_.Flush();
+  return mark.at;
+}
 
-  done.end = mark.at;
+void RecorderCore::Note(const std::string& label) {
+  ReadAll(label, nullptr);
+}
+
+RecordedWindow RecorderCore::Mark(const std::string& label) {
+  RecordedWindow done;
+  done.start = window_start_;
+  // The readings that close this window open the next, so that nothing falls between two windows.
+  WindowStats next = window_.Next();
+  done.end = ReadAll(label, &next);
   done.stats = std::move(window_);
   done.health = health_;
   done.health.blind = done.stats.Blind();
@@ -155,11 +162,20 @@ Recorder::~Recorder() {
 }
 
 RecordedWindow Recorder::Mark(const std::string& label) {
+  return Ask(label, true);
+}
+
+void Recorder::Note(const std::string& label) {
+  Ask(label, false);
+}
+
+RecordedWindow Recorder::Ask(const std::string& label, bool ends_window) {
   std::future<RecordedWindow> done;
   {
     const std::lock_guard lock(mutex_);
     request_.emplace();
     request_->label = label;
+    request_->ends_window = ends_window;
     done = request_->done.get_future();
   }
   wake_.notify_one();
@@ -177,7 +193,12 @@ void Recorder::Run(const std::stop_token& stop) {
     request_.reset();
     lock.unlock();
     core_.Tick();
-    if (request) request->done.set_value(core_.Mark(request->label));
+    if (request && request->ends_window) {
+      request->done.set_value(core_.Mark(request->label));
+    } else if (request) {
+      core_.Note(request->label);
+      request->done.set_value({});
+    }
     lock.lock();
   }
 }

@@ -45,9 +45,13 @@ class RecorderCore {
   /// Reads every source, closes the window that began at the last mark and begins the next: its
   /// first reading of each source is the last of the window before. Writes to the disk.
   RecordedWindow Mark(const std::string& label);
+  /// The same readings and a mark in the timeline, but the window goes on.
+  void Note(const std::string& label);
   void Flush() { file_.Flush(); }
 
  private:
+  /// Reads every source, writes its row and the mark, and returns when that was.
+  MonoNs ReadAll(const std::string& label, WindowStats* next);
   void ReadSource(std::size_t place);
   void Keep(const TimelineRow& row);
   void KeepOwnRow();
@@ -79,8 +83,11 @@ class Recorder {
 
   /// Waits until the mark is in the timeline (some milliseconds): call it outside of what is timed.
   RecordedWindow Mark(const std::string& label);
+  /// A mark that no window ends at.
+  void Note(const std::string& label);
 
  private:
+  RecordedWindow Ask(const std::string& label, bool ends_window);
   void Run(const std::stop_token& stop);
 
   RecorderCore core_;
@@ -88,6 +95,7 @@ class Recorder {
   std::condition_variable_any wake_;
   struct Request {
     std::string label;
+    bool ends_window = true;
     std::promise<RecordedWindow> done;
   };
   std::optional<Request> request_;

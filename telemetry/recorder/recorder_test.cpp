@@ -183,6 +183,27 @@ TEST_F(RecorderFile, NothingFallsBetweenTwoWindows) {
   EXPECT_EQ(sum, count - 5) << "from the first mark's reading to the last one's";
 }
 
+TEST_F(RecorderFile, ANoteIsAMarkThatNoWindowEndsAt) {
+  MonoNs now = 0;
+  double count = 0;
+  std::vector<ScheduledSource> sources;
+  sources.push_back(Every(1000, "s", [&](TimelineRow& r) { r.values["n"] = ++count; }));
+  RecorderCore core(std::move(sources),
+                    {.file = file_, .kv_device = {}, .now = [&] { return now; }});
+  core.Mark("traffic_end_populate");
+  now += 300 * kMs;
+  core.Note("after_populate");
+  now += 100 * kMs;
+  const RecordedWindow window = core.Mark("before_replay");
+  EXPECT_EQ(window.end - window.start, 400 * kMs);
+  EXPECT_EQ(*window.stats.Delta("s", "n"), 2);
+  std::vector<std::string> marks;
+  for (const TimelineRow& row : Rows()) {
+    if (row.source == "mark") marks.push_back(row.mark);
+  }
+  EXPECT_THAT(marks, ElementsAre("traffic_end_populate", "after_populate", "before_replay"));
+}
+
 TEST_F(RecorderFile, AHangingSourceIsSlowedDownAndTheMissedTicksAreCounted) {
   MonoNs now = 0;
   std::vector<ScheduledSource> sources;
