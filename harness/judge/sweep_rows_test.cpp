@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
+#include "harness/judge/evidence_maker.hpp"
+#include "harness/judge/phase60.hpp"
 #include "harness/judge/sweep_maker.hpp"
 
 namespace kvtier {
@@ -171,6 +173,48 @@ TEST(SweepSlo, RestsOnNoBaselineWithErrors) {
       << "the first ok point of B2 at 1 instead";
   const auto none = SloOf(SweepFrom(SweepJson({baseline})), "ttfc_p95_ms");
   EXPECT_THAT(none.reason(), HasSubstr("neither a baseline run without errors"));
+}
+
+// The writer and this reader know each other by the documented names alone.
+TEST(SweepRows, AreThoseThatOurOwnSweepWrites) {
+  Phase60Summary written;
+  const auto point = [&](TierMode mode, int concurrency, PointKind kind = PointKind::kSweep) {
+    PointSpec spec;
+    spec.place = {mode, concurrency};
+    spec.kind = kind;
+    spec.kind = kind;
+    Phase60Row row = MakePhase60Row(test::MakeLeg(mode, 100), spec, written.setup);
+    row.status = kind == PointKind::kBaseline ? SweepStatus::kBaselinePreflight : SweepStatus::kOk;
+    written.rows.push_back(row);
+  };
+  point(TierMode::kB2, 1, PointKind::kBaseline);
+  point(TierMode::kB1, 4);
+  point(TierMode::kB2, 4);
+  CompleteSweep(written, "now");
+  const Sweep read = SweepFrom(json(written));
+  EXPECT_FALSE(read.legacy);
+  EXPECT_EQ(read.status, "completed");
+  EXPECT_EQ(read.declared_concurrencies, written.setup.concurrencies);
+  ASSERT_EQ(read.rows.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const SweepRow& row = read.rows[i];
+    const Phase60Row& was = written.rows[i];
+    EXPECT_EQ(row.point_key, was.point_key);
+    EXPECT_EQ(row.status, SweepStatusName(was.status));
+    EXPECT_EQ(row.phase, PointKindName(was.kind));
+    EXPECT_EQ(*row.replay_ttfc.p95, was.replay_ttfc.p95);
+    EXPECT_EQ(*row.replay_ttfc.n, was.replay_ttfc.n);
+    EXPECT_EQ(*row.replay_latency.p95, was.replay_latency.p95);
+    EXPECT_EQ(*row.error_rate, was.error_rate);
+    EXPECT_EQ(*row.counters.matched_tokens, static_cast<double>(*was.mechanism.matched_tokens));
+    EXPECT_EQ(*row.counters.onboard_blocks_d2d, static_cast<double>(*was.mechanism.onboard_d2d));
+    EXPECT_EQ(*row.WorkerReads(), static_cast<double>(*was.mechanism.process_read));
+    EXPECT_EQ(row.b1_disk_tier_verified.available(), was.b1.has_value());
+  }
+  EXPECT_TRUE(read.rows[0].IsSoundBaseline());
+  EXPECT_EQ(RehydrateSignal(read.rows[2]), Reading<bool>(true));
+  EXPECT_EQ(RehydrateSignal(read.rows[1]), Reading<bool>(false));
+  EXPECT_EQ(SloOf(read, "ttfc_p95_ms"), Reading<double>(*written.first_text.limit_ms));
 }
 
 TEST(SweepRun, TakesTheReplayByItsDocumentedName) {
