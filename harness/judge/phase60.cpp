@@ -12,7 +12,6 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/rng.hpp"
-#include "harness/judge/agreement.hpp"
 #include "harness/stats/quantile.hpp"
 
 namespace kvtier {

@@ -110,7 +110,8 @@ SweepLatency LatencyOf(const std::vector<double>& sample);
 
 /// What moved in replay and replay_2 together; a sum with an unavailable part is unavailable.
 struct SweepMechanism {
-  Reading<std::uint64_t> matched_tokens, onboard_d2d, offload_h2d;
+  Reading<std::uint64_t> matched_tokens, onboard_d2d;
+  Reading<std::uint64_t> offload_h2d, offload_d2d;     // blocks to the disk: from host, from device
   Reading<std::uint64_t> block_read, block_write;      // whole device: context
   Reading<std::uint64_t> cgroup_read, cgroup_write;    // bytes
   Reading<std::uint64_t> process_read, process_write;  // bytes of the worker (addition)
@@ -122,7 +123,7 @@ struct SweepMechanism {
   /// Blocks came from the disk; empty where that cannot be seen. Reads of the device by anybody are
   /// no signal.
   std::optional<bool> RehydrateSignal() const;
-  std::optional<bool> WriteSignal() const;
+  std::optional<bool> WriteSignal() const;  // blocks went to the disk from either
 };
 SweepMechanism MeasureMechanism(const LegEvidence& leg);
 

@@ -24,6 +24,7 @@ Reading<T> Take(const json& j, const json& reasons, const char* key) {
 const char* const kMatched = "kvbm_matched_tokens_delta_replay_plus_replay2";
 const char* const kOnboard = "kvbm_onboard_blocks_d2d_delta_replay_plus_replay2";
 const char* const kOffload = "kvbm_offload_blocks_h2d_delta_replay_plus_replay2";
+const char* const kOffloadDirect = "kvbm_offload_blocks_d2d_delta_replay_plus_replay2";
 const char* const kHitRate = "kvbm_disk_cache_hit_rate";
 
 json LatencyJson(const SweepLatency& l) {
@@ -44,6 +45,7 @@ json MechanismJson(const SweepMechanism& m) {
   Put(j, reasons, kMatched, m.matched_tokens);
   Put(j, reasons, kOnboard, m.onboard_d2d);
   Put(j, reasons, kOffload, m.offload_h2d);
+  Put(j, reasons, kOffloadDirect, m.offload_d2d);
   Put(j, reasons, "block_read_bytes_delta_replay_plus_replay2", m.block_read);
   Put(j, reasons, "block_write_bytes_delta_replay_plus_replay2", m.block_write);
   Put(j, reasons, "cgroup_read_bytes_delta_replay_plus_replay2", m.cgroup_read);
@@ -63,6 +65,7 @@ SweepMechanism MechanismFrom(const json& j) {
   m.matched_tokens = Take<Count>(j, reasons, kMatched);
   m.onboard_d2d = Take<Count>(j, reasons, kOnboard);
   m.offload_h2d = Take<Count>(j, reasons, kOffload);
+  m.offload_d2d = Take<Count>(j, reasons, kOffloadDirect);
   m.block_read = Take<Count>(j, reasons, "block_read_bytes_delta_replay_plus_replay2");
   m.block_write = Take<Count>(j, reasons, "block_write_bytes_delta_replay_plus_replay2");
   m.cgroup_read = Take<Count>(j, reasons, "cgroup_read_bytes_delta_replay_plus_replay2");

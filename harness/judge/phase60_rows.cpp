@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "harness/judge/agreement.hpp"
 #include "harness/judge/figures.hpp"
 #include "harness/judge/io_attribution.hpp"
 #include "harness/judge/phase60.hpp"
@@ -163,7 +162,10 @@ std::optional<bool> SweepMechanism::RehydrateSignal() const {
   return onboard_d2d.available() ? std::optional(*onboard_d2d > 0) : std::nullopt;
 }
 std::optional<bool> SweepMechanism::WriteSignal() const {
-  return offload_h2d.available() ? std::optional(*offload_h2d > 0) : std::nullopt;
+  const auto some = [](const Reading<std::uint64_t>& r) { return r.available() && *r > 0; };
+  if (some(offload_h2d) || some(offload_d2d)) return true;
+  if (!offload_h2d.available() || !offload_d2d.available()) return std::nullopt;
+  return false;
 }
 
 SweepMechanism MeasureMechanism(const LegEvidence& leg) {
@@ -179,7 +181,8 @@ SweepMechanism MeasureMechanism(const LegEvidence& leg) {
     };
     m.matched_tokens = add(before.matched_tokens, Matched(leg, phase.tiers));
     m.onboard_d2d = add(before.onboard_d2d, FromDisk(phase.tiers));
-    m.offload_h2d = add(before.offload_h2d, BlocksWritten(phase.tiers));
+    m.offload_h2d = add(before.offload_h2d, phase.tiers.offload_g2_to_g3_blocks);
+    m.offload_d2d = add(before.offload_d2d, phase.tiers.offload_g1_to_g3_blocks);
     m.block_read = add(before.block_read, Amount(phase.io.device_read));
     m.block_write = add(before.block_write, Amount(phase.io.device_write));
     m.cgroup_read = add(before.cgroup_read, Amount(phase.io.cgroup_read));

@@ -253,6 +253,9 @@ TEST(MeasureMechanism, WritesFromTheDeviceCountAsWrites) {
   EXPECT_EQ(MeasureMechanism(leg).WriteSignal(), false);
   test::Replay(leg).tiers.offload_g1_to_g3_blocks = std::uint64_t{3};
   EXPECT_EQ(MeasureMechanism(leg).WriteSignal(), true);
+  EXPECT_EQ(*MeasureMechanism(leg).offload_h2d, 0U) << "the documented key is of the host alone";
+  test::Replay(leg).tiers.offload_g1_to_g3_blocks = Reading<std::uint64_t>::Unavailable("none");
+  EXPECT_FALSE(MeasureMechanism(leg).WriteSignal()) << "half of a sum proves no absence";
 }
 
 // --- B1 ---

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
+#include "harness/report/phase60_report.hpp"
 #include "harness/report/sample_leg.hpp"
 #include "harness/report/schema_check.hpp"
 
@@ -165,6 +166,24 @@ TEST(Phase60Files, BrokenSummariesNameTheFileAndTheKey) {
     EXPECT_THAT(e.what(), HasSubstr("splendid"));
   }
   EXPECT_FALSE(LoadPhase60Current(paths.root));
+}
+
+TEST(Phase60Report, SaysHowFarEachTierGoesAndWhyItStopped) {
+  const Phase60Paths paths{"results", kTs};
+  Phase60Summary s;
+  s.setup.ts = kTs;
+  s.status = "completed";
+  s.latency = {.metric = "replay_latency_p95_ms",
+               .baseline_ms = 100,
+               .limit_ms = 110,
+               .max_concurrency = {{"B1", 0}, {"B2", 16}, {"B0", std::nullopt}},
+               .max_contiguous = {{"B1", 0}, {"B2", 4}, {"B0", std::nullopt}}};
+  EXPECT_THAT(RenderPhase60(s, paths),
+              HasSubstr("latency p95 within 110.0 ms (1.10 x 100.0): B1 at none; B2 up to 4, and "
+                        "again at 16\n"));
+  StopSweep(s, {.reason = "point_invalid", .detail = "FAIL:x", .at = kB1c1});
+  EXPECT_THAT(RenderPhase60(s, paths), HasSubstr("stopped at B1_c1: FAIL:x"));
+  EXPECT_THAT(RenderPhase60(s, paths), HasSubstr("BENCH_PHASE60_TS=20261122T014510Z"));
 }
 
 TEST(Phase60Diagnosis, AFreshCloneHasOneWithoutEitherRun) {

@@ -25,17 +25,23 @@ std::string RowLine(const Phase60Row& r) {
                      r.error_rate ? fmt::format("{:g}", *r.error_rate) : "-");
 }
 
+/// "up to 4 (again at 16)": the second only where a concurrency in between failed.
+std::string Reach(int contiguous, int best) {
+  if (best == 0) return "at none";
+  if (contiguous == best) return fmt::format("up to {}", best);
+  return contiguous == 0 ? fmt::format("not from the start, but at {}", best)
+                         : fmt::format("up to {}, and again at {}", contiguous, best);
+}
+
 std::string SloLine(const char* what, const SweepSlo& slo) {
   if (!slo.limit_ms) return {};
   std::vector<std::string> modes;
   for (const auto& [mode, best] : slo.max_concurrency) {
-    if (!best) continue;
-    modes.push_back(fmt::format("{} up to {} without a gap, at most {}", mode,
-                                *slo.max_contiguous.at(mode), *best));
+    if (best) modes.push_back(mode + " " + Reach(slo.max_contiguous.at(mode).value_or(0), *best));
   }
+  if (modes.empty()) modes.emplace_back("nothing decided");
   return fmt::format("{} p95 within {:.1f} ms (1.10 x {:.1f}): {}\n", what, *slo.limit_ms,
-                     *slo.baseline_ms,
-                     modes.empty() ? "nothing decided" : fmt::format("{}", fmt::join(modes, "; ")));
+                     *slo.baseline_ms, fmt::join(modes, "; "));
 }
 
 }  // namespace
