@@ -133,6 +133,9 @@ TEST(Usl, RefusesParametersThatTheSweepDoesNotTell) {
   // All far beyond saturation: lambda and sigma only matter as lambda / sigma.
   EXPECT_THAT(FitUsl(Load({100.3, 99.1, 100.6, 99.5, 100.2}, {200, 250, 300, 350, 400})).reason(),
               HasSubstr("not identified"));
+  // Falls faster than 1 / N: the best lambda and kappa are at infinity.
+  EXPECT_THAT(FitUsl(Load({100, 10, 1, 0.1}, {2, 4, 8, 16})).reason(),
+              HasSubstr("does not converge"));
   // Four points with much noise.
   EXPECT_THAT(FitUsl(Load({10, 16, 26, 28})).reason(), HasSubstr("not identified"));
   // The best fit turns at 39, but one without a turn is as good.
