@@ -115,10 +115,12 @@ TEST(Eviction, SizesAreThePreferredOnesWhereTheRangeHasSome) {
   o.target_tokens_min = 6000;
   o.target_tokens_max = 12288;
   std::set<int> drawn;
-  for (const auto& r : BuildEvictionPlan(o).phases[0].requests) drawn.insert(r.target_tokens);
+  const Plan wide = BuildEvictionPlan(o);
+  for (const auto& r : wide.phases[0].requests) drawn.insert(r.target_tokens);
   EXPECT_THAT(drawn, ElementsAre(8192, 12288));
   o.target_tokens_max = 6000;
-  for (const auto& r : BuildEvictionPlan(o).phases[0].requests) EXPECT_EQ(r.target_tokens, 6000);
+  const Plan narrow = BuildEvictionPlan(o);
+  for (const auto& r : narrow.phases[0].requests) EXPECT_EQ(r.target_tokens, 6000);
 }
 
 TEST(Eviction, NoTwoPromptsShareABlock) {
