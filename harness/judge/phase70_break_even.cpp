@@ -107,17 +107,22 @@ Reload ReloadOf(const LegEvidence& leg, bool transfers) {
   out.bytes = read.Map([](Bytes b) { return static_cast<double>(b.value); });
   if (out.bytes.available() && *out.bytes <= 0)
     out.bytes = Figure::Unavailable("the replay read nothing from the SSD");
-  double waited = 0;
+  double waited = 0, timed = 0;
   for (const RequestRecord* r : OkRecords(leg, replay->name)) {
     ++out.requests;
-    waited += r->TtfcMs().value_or(0) / 1000;
+    const auto ttfc_ms = r->TtfcMs();
+    if (!ttfc_ms) continue;
+    ++timed;
+    waited += *ttfc_ms / 1000;
   }
   if (transfers) {
     out.seconds = replay->tiers.onboard_seconds;
-  } else if (waited > 0) {
+  } else if (out.requests > 0 && timed == out.requests && waited > 0) {
     out.seconds = waited;
   } else {
-    out.seconds = Figure::Unavailable("no replay request has a TTFC");
+    // A request without its time would count as one that took none.
+    out.seconds = Figure::Unavailable(
+        fmt::format("{} of {} replay requests have a TTFC", timed, out.requests));
   }
   return out;
 }

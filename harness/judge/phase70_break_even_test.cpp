@@ -58,6 +58,15 @@ TEST(BreakEven, WithoutTransferTimesTheRequestsOwnTimeCounts) {
   EXPECT_THAT(slower.sentence, HasSubstr("recomputing is faster at every prompt length"));
 }
 
+// Its bytes are in the sum; as a time of 0 it would make the SSD look faster than it was.
+TEST(BreakEven, ARequestWithoutItsTimeIsNotOneThatTookNone) {
+  LegEvidence reloaded = MakeLeg(TierMode::kB2, 60);
+  reloaded.records.back().stamps.first_text.reset();
+  const BreakEven b = Of({MakeLeg(TierMode::kB1, 110), reloaded});
+  ASSERT_FALSE(b.reload_bytes_per_s.available());
+  EXPECT_THAT(b.reload_bytes_per_s.reason(), HasSubstr("59 of 60 replay requests have a TTFC"));
+}
+
 TEST(BreakEven, OneKindOfTimeForAllLegs) {
   std::vector<LegEvidence> legs{MakeLeg(TierMode::kB1, 110), MakeLeg(TierMode::kB2, 60),
                                 MakeLeg(TierMode::kB2, 60)};

@@ -60,6 +60,11 @@ std::string SignedPct(double log_ratio) {
   return fmt::format("{:+.1f} %", LogRatioToPct(log_ratio));
 }
 
+/// No test gives a p of 0.
+std::string PText(double p) {
+  return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
+}
+
 std::string EffectSection(const Verdict& v) {
   const Effect& e = v.effect;
   std::string out = "## Effect\n\n";
@@ -78,16 +83,16 @@ std::string EffectSection(const Verdict& v) {
   const double t_level = 1 - e.alpha;
   if (e.hl) {
     add("Hodges-Lehmann", e.hl->estimate, e.hl->interval, e.hl->level,
-        e.sign_flip ? fmt::format("{:.4f} (sign-flip{})", e.sign_flip->p,
+        e.sign_flip ? fmt::format("{} (sign-flip{})", PText(e.sign_flip->p),
                                   e.sign_flip->exact ? ", exact" : "")
                     : "NA");
   }
   if (e.treatment)
     add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, t_level,
-        fmt::format("{:.4f}", e.treatment->p));
+        PText(e.treatment->p));
   if (e.period)
     add("Period (order check of record)", e.period->estimate, e.period->interval, t_level,
-        fmt::format("{:.4f}", e.period->p));
+        PText(e.period->p));
   out += MarkdownTable({"estimate", "effect", "interval", "level", "p"}, rows);
   if (e.tost) {
     out +=
