@@ -288,6 +288,7 @@ void to_json(json& j, const Phase70Manifest& m) {
     attempts.push_back({{"path", a.path}, {"reason", a.reason}});
   j = Versioned(
       {{"meta", MetaJson(m)}, {"runs", std::move(runs)}, {"failed_attempts", std::move(attempts)}});
+  if (!m.runner_findings.empty()) j["runner_findings"] = m.runner_findings;
 }
 
 void from_json(const json& j, Phase70Manifest& m) {
@@ -312,6 +313,7 @@ void from_json(const json& j, Phase70Manifest& m) {
   }
   for (const auto& a : j.at("failed_attempts"))
     m.failed_attempts.push_back({.path = a.at("path"), .reason = a.at("reason")});
+  if (j.contains("runner_findings")) j.at("runner_findings").get_to(m.runner_findings);
 }
 
 void WritePhase70Manifest(const Phase70Paths& paths, const Phase70Manifest& manifest) {

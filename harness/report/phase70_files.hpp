@@ -79,6 +79,9 @@ struct Phase70Manifest {
   std::vector<std::string> notes;
   std::vector<Phase70Run> runs;
   std::vector<Phase70Attempt> failed_attempts;
+  /// What only the runner knew (interrupted, the early gate failed), so that the same verdict can be
+  /// reached again from disk.
+  Findings runner_findings = {};
 
   const Phase70Run* FindRun(int pair_id, int pair_leg) const;
 };
