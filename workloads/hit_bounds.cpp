@@ -215,22 +215,28 @@ void HitBounds::Apply(const RequestBlocks& request, const Uses& uses, std::int64
 }
 
 // A block that no tier has before the phase and that several of its requests share: one of them
-// comes first and computes it, so it is registered, although it is not known by whom.
-void HitBounds::ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before,
-                                 std::int64_t from, std::int64_t to, ExpectedHits& sums) {
+// comes first and computes it, so it is registered, although it is not known by whom. With the
+// filter on, a block that was surely registered before and is in neither upper tier is in G3 after
+// the phase: it was there already, or is computed now and passes.
+void HitBounds::ApplyFirstComers(const PhaseBlocks& phase, std::int64_t from, std::int64_t to,
+                                 const std::vector<bool>& not_above,
+                                 const std::vector<bool>& absent, ExpectedHits& sums) {
   if (pools_.host_blocks < reserve_) return;
   std::vector<bool> done(sharers_.size(), false);
   for (const auto& request : phase.requests) {
     for (const BlockId b : request.blocks) {
-      if (done[b] || sharers_[b] < 2 || !absent_before[b]) continue;
+      if (done[b] || sharers_[b] < 2 || !not_above[b]) continue;
       done[b] = true;
-      g2_.SureUse(b, from, to);
-      if (pools_.disk_blocks == 0) continue;
-      if (pools_.disk_offload_filter) {
-        ++asked_low_[b];
-      } else {
+      const bool passes = !pools_.disk_offload_filter || asked_low_[b] >= 1;
+      if (absent[b]) {
+        g2_.SureUse(b, from, to);
+        if (pools_.disk_blocks == 0) continue;
+        if (pools_.disk_offload_filter) ++asked_low_[b];
+        if (!passes) continue;
         g3_.SureUse(b, from, to);
         sums.offload_g2_to_g3_blocks.low += 1;
+      } else if (passes && pools_.disk_blocks > 0 && pools_.disk_offload_filter) {
+        g3_.SureUse(b, 0, to);  // since when is not known: held only if nothing was ever evicted
       }
     }
   }
@@ -257,10 +263,12 @@ void HitBounds::WalkTogether(const PhaseBlocks& phase, ExpectedHits& sums) {
       count(g1_, phase1_, never1_), count(g2_, phase2_, never2_), count(g3_, phase3_, never3_);
     }
   }
-  std::vector<bool> absent(sharers_.size(), false);
+  std::vector<bool> not_above(sharers_.size(), false), absent(sharers_.size(), false);
   for (const auto& request : phase.requests) {
-    for (const BlockId b : request.blocks)
-      absent[b] = g1_.SurelyGone(b) && g2_.SurelyGone(b) && g3_.SurelyGone(b);
+    for (const BlockId b : request.blocks) {
+      not_above[b] = g1_.SurelyGone(b) && g2_.SurelyGone(b);
+      absent[b] = not_above[b] && g3_.SurelyGone(b);
+    }
   }
   std::vector<Uses> all;
   for (const auto& request : phase.requests) {
@@ -272,7 +280,7 @@ void HitBounds::WalkTogether(const PhaseBlocks& phase, ExpectedHits& sums) {
   moments_ += static_cast<std::int64_t>(phase.requests.size());
   for (std::size_t i = 0; i < all.size(); ++i)
     Apply(phase.requests[i], all[i], begin, moments_ - 1);
-  ApplyFirstComers(phase, absent, begin, moments_ - 1, sums);
+  ApplyFirstComers(phase, begin, moments_ - 1, not_above, absent, sums);
 
   std::fill(sharers_.begin(), sharers_.end(), 0U);
   phase1_ = phase2_ = phase3_ = MomentCounts(phase1_.moments());

@@ -63,8 +63,9 @@ class HitBounds {
   Uses Enumerate(const RequestBlocks& request, const Lookup& lookup, ExpectedHits& sums) const;
   void PlanDiskUses(const RequestBlocks& request, const Lookup& lookup, Uses& uses,
                     ExpectedHits& sums) const;
-  void ApplyFirstComers(const PhaseBlocks& phase, const std::vector<bool>& absent_before,
-                        std::int64_t from, std::int64_t to, ExpectedHits& sums);
+  void ApplyFirstComers(const PhaseBlocks& phase, std::int64_t from, std::int64_t to,
+                        const std::vector<bool>& not_above, const std::vector<bool>& absent,
+                        ExpectedHits& sums);
   void Apply(const RequestBlocks& request, const Uses& uses, std::int64_t from, std::int64_t to);
 
   TierPools pools_;

@@ -1,6 +1,8 @@
 #include "workloads/hit_model.hpp"
 
+#include <map>
 #include <numeric>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -425,6 +427,84 @@ TEST(Pressure, EachRefusalNamesItsKnob) {
   TierPools narrow = DefaultPools(1536);
   narrow.device_blocks = 10;
   EXPECT_EQ(CheckPressure(plan, narrow).problem, PressureProblem::kRequestTooLarge);
+}
+
+/// The default shape, with each measured prompt computed twice before its replay.
+RehydrateOptions TwiceComputed() {
+  RehydrateOptions o = DefaultShape();
+  o.populate_visits = 2;
+  return o;
+}
+
+TEST(HitModel, ThreeVisitsWriteAtTheSecondAndReadAtTheThird) {
+  const auto on = PredictHits(BuildRehydratePlan(TwiceComputed()), DefaultPools(1536, true));
+  for (const auto& [phase, hits] : on) EXPECT_TRUE(hits.exact) << phase;
+  EXPECT_EQ(Row(on.at("populate")), "0 0 0 1020 0");
+  EXPECT_EQ(Row(on.at("thrash")), "0 0 0 408 0");
+  EXPECT_EQ(Row(on.at("populate_2")), "0 0 0 1020 1020");
+  EXPECT_EQ(Row(on.at("thrash_2")), "0 0 0 408 0");
+  EXPECT_EQ(Row(on.at("replay")), "0 0 1020 0 0");
+  const auto off = PredictHits(BuildRehydratePlan(TwiceComputed()), DefaultPools(2048));
+  EXPECT_EQ(Row(off.at("populate")), "0 0 0 1020 1020");
+  EXPECT_EQ(Row(off.at("populate_2")), "0 0 1020 0 0") << "without the filter it is a replay";
+}
+
+// Two turns of a session in flight together may both compute their prefix and so pass the filter at
+// once; after the second visit all of it is in G3 in any case.
+TEST(HitModel, ThreeVisitsOfSharedPrefixesAreBounded) {
+  RehydrateOptions o = TwiceComputed();
+  o.turns = 2;
+  o.populate_sessions = 40;
+  const auto on = PredictHits(BuildRehydratePlan(o), DefaultPools(1536, true));
+  EXPECT_EQ(on.at("populate").offload_g2_to_g3_blocks.low, 0U);
+  EXPECT_GT(on.at("populate").offload_g2_to_g3_blocks.high, 0U);
+  EXPECT_EQ(on.at("thrash_2").offload_g2_to_g3_blocks.high, 0U);
+  const PressureVerdict v = CheckPressure(BuildRehydratePlan(o), DefaultPools(1536, true));
+  EXPECT_TRUE(v.sufficient) << v.sentence;
+}
+
+TEST(Pressure, ThreeVisitsSufficeWithTheFilterOn) {
+  const PressureVerdict v =
+      CheckPressure(BuildRehydratePlan(TwiceComputed()), DefaultPools(1536, true));
+  EXPECT_TRUE(v.sufficient) << v.sentence;
+  EXPECT_THAT(v.sentence, HasSubstr("populate_2 wrote 1020"));
+  RehydrateOptions little = TwiceComputed();
+  little.thrash_sessions = 10;
+  const PressureVerdict vain = CheckPressure(BuildRehydratePlan(little), DefaultPools(1536, true));
+  EXPECT_EQ(vain.problem, PressureProblem::kVisitedInVain);
+  EXPECT_THAT(vain.sentence, HasSubstr("at populate_2"));
+  EXPECT_THAT(vain.sentence, HasSubstr("THRASH_SESSIONS) to at least 16"));
+  // Only what is computed twice is written: G3 need not hold thrash.
+  EXPECT_TRUE(
+      CheckPressure(BuildRehydratePlan(TwiceComputed()), DefaultPools(1200, true)).sufficient);
+  const PressureVerdict small =
+      CheckPressure(BuildRehydratePlan(TwiceComputed()), DefaultPools(1000, true));
+  EXPECT_EQ(small.problem, PressureProblem::kDiskTooSmall);
+  EXPECT_THAT(small.sentence, HasSubstr("populate_2 writes 1020"));
+}
+
+TEST(Rehydrate, ASecondVisitSendsTheSamePromptsAndOtherPressure) {
+  const Plan once = BuildRehydratePlan(DefaultShape()), twice = BuildRehydratePlan(TwiceComputed());
+  std::vector<std::string> names;
+  std::map<std::string, std::vector<std::string>> sent;
+  for (const auto& phase : twice.phases) {
+    names.push_back(phase.name);
+    for (const auto& r : phase.requests)
+      sent[phase.name].push_back(r.identity.request_payload_sha256);
+  }
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"populate", "thrash", "populate_2", "thrash_2", "replay"}));
+  EXPECT_EQ(sent["populate_2"], sent["populate"]);
+  EXPECT_EQ(sent["replay"], sent["populate"]);
+  const std::set<std::string> first(sent["thrash"].begin(), sent["thrash"].end());
+  for (const auto& payload : sent["thrash_2"]) EXPECT_FALSE(first.contains(payload));
+  for (const std::size_t i : {0U, 1U}) {
+    for (std::size_t k = 0; k < once.phases[i].requests.size(); ++k) {
+      EXPECT_EQ(once.phases[i].requests[k].identity.request_payload_sha256,
+                twice.phases[i].requests[k].identity.request_payload_sha256)
+          << "one visit and two begin with the same bytes";
+    }
+  }
 }
 
 TEST(Pressure, APlanWithoutReplayAsksForNone) {

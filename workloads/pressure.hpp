@@ -15,6 +15,7 @@ enum class PressureProblem {
   kUpperTiersHold,   // G1 or G2 may still hold replayed blocks
   kDiskTooSmall,     // G3 cannot hold what populate and thrash write
   kFilterKeepsOut,   // the disk-offload filter refuses blocks that are computed once
+  kVisitedInVain,    // G1 or G2 may still hold them at the second visit, so it computes nothing
   kUndecided,        // bounds too wide to promise it
 };
 
@@ -36,7 +37,8 @@ struct PressureVerdict {
 /// of these sizes: every replayed full block once, except those that repeat within the replay
 /// itself (later turns of a session) and the one that is always recomputed of a prompt that ends on
 /// a block boundary. The replay is the phase `replay` or `replay_A`; a plan without either is
-/// sufficient.
+/// sufficient. With the disk-offload filter on, the second visit (`populate_2`) must compute every
+/// block again, too.
 PressureVerdict CheckPressure(const Plan& plan, const TierPools& pools);
 
 }  // namespace kvtier

@@ -26,16 +26,20 @@ class Builder {
   Plan Build() {
     Plan plan;
     plan.scenario = "rehydrate_replay";
-    plan.phases.push_back(Phase("populate", o_.populate_concurrency, Populate()));
-    plan.phases.push_back(Phase("thrash", o_.thrash_concurrency, Thrash()));
-    for (int k = 1; k <= o_.replay_repeats; ++k) {
-      plan.phases.push_back(Phase(k == 1 ? "replay" : fmt::format("replay_{}", k),
-                                  o_.replay_concurrency, plan.phases.front().requests));
+    const std::vector<PlannedRequest> measured = Populate();
+    for (int k = 1; k <= o_.populate_visits; ++k) {
+      plan.phases.push_back(Phase(Nth("populate", k), o_.populate_concurrency, measured));
+      plan.phases.push_back(Phase(Nth("thrash", k), o_.thrash_concurrency, Thrash(k)));
     }
+    for (int k = 1; k <= o_.replay_repeats; ++k)
+      plan.phases.push_back(Phase(Nth("replay", k), o_.replay_concurrency, measured));
     return plan;
   }
 
  private:
+  static std::string Nth(const char* name, int k) {
+    return k == 1 ? name : fmt::format("{}_{}", name, k);
+  }
   static PhasePlan Phase(std::string name, int concurrency, std::vector<PlannedRequest> requests) {
     return {.name = std::move(name),
             .concurrency = concurrency,
@@ -100,16 +104,20 @@ class Builder {
     return requests;
   }
 
-  std::vector<PlannedRequest> Thrash() {
-    Rng rng = Rng::Stream(pair_seed_, "rehydrate/thrash");
+  /// Each visit's pressure has sessions of its own: the same ones again would be computed twice,
+  /// too.
+  std::vector<PlannedRequest> Thrash(int visit) {
+    Rng rng = Rng::Stream(pair_seed_, Nth("rehydrate/thrash", visit));
+    const std::string tag = visit == 1 ? "t" : fmt::format("t{}_", visit);
     std::vector<PlannedRequest> requests;
     for (int j = 0; j < o_.thrash_sessions; ++j) {
       const auto topic = rng.Pick(DocumentTopics());
-      const Session session = MakeSession(
-          fmt::format("thrash_session_{:04d}", j + 1), fmt::format("t{:04d}", j + 1), topic,
-          fmt::format("thrash {}", topic), fmt::format("rehydrate-thrash-{:04d}", j), rng);
+      const Session session =
+          MakeSession(fmt::format("{}_{:04d}", Nth("thrash_session", visit), j + 1),
+                      fmt::format("{}{:04d}", tag, j + 1), topic, fmt::format("thrash {}", topic),
+                      fmt::format("rehydrate-thrash-{:04d}", j), rng);
       PlannedRequest r = Turn(session, 1);
-      r.prompt_id = fmt::format("rehydrate_thrash_{:04d}", j);
+      r.prompt_id = fmt::format("{}_{:04d}", Nth("rehydrate_thrash", visit), j);
       r.prompt_set = "rehydrate_thrash";
       r.metadata.phase_intent = "thrash";
       requests.push_back(std::move(r));
@@ -129,6 +137,7 @@ Plan BuildRehydratePlan(const RehydrateOptions& options) {
   RequireInRange("turns", options.turns, 1, 99);
   RequireInRange("thrash_sessions", options.thrash_sessions, 0, 9999);
   RequireInRange("prefix_target_tokens", options.prefix_target_tokens, 96, 1'000'000);
+  RequireInRange("populate_visits", options.populate_visits, 1, 9);
   RequireInRange("replay_repeats", options.replay_repeats, 1, 99);
   RequireInRange("gen_tokens", options.gen_tokens, 1, 1'000'000);
   RequireInRange("populate_concurrency", options.populate_concurrency, 1, 100'000);

@@ -8,8 +8,8 @@
 
 namespace kvtier {
 
-/// The scenario rehydrate_replay (spec/workloads.md sections 3.5 and 4.6): populate, thrash, replay
-/// [, replay_2 ...].
+/// The scenario rehydrate_replay (spec/workloads.md sections 3.5 and 4.6): populate, thrash
+/// [, populate_2, thrash_2 ...], replay [, replay_2 ...].
 struct RehydrateOptions {
   std::uint64_t run_seed = 20260212;
   int pair_index = 0;  // prompts differ from pair to pair and are the same in both legs of one
@@ -18,6 +18,10 @@ struct RehydrateOptions {
   int thrash_sessions = 192;
   int prefix_target_tokens = 4096;
   int replay_repeats = 2;
+  /// How often the measured prompts are computed before their replay. 2: populate_2 sends those of
+  /// populate again and thrash_2 has sessions of its own, so that with KVBM's disk-offload filter
+  /// on the measured blocks are written to the SSD and those of thrash, sent once, are not.
+  int populate_visits = 1;
   int gen_tokens = 128;
   int populate_concurrency = 2;
   int thrash_concurrency = 2;
