@@ -5,10 +5,9 @@
 #include <limits>
 #include <numeric>
 
-#include <boost/math/distributions/non_central_t.hpp>
-
 #include "harness/core/error.hpp"
 #include "harness/core/rng.hpp"
+#include "harness/stats/power.hpp"
 #include "harness/stats/summary.hpp"
 
 namespace kvtier {
@@ -186,17 +185,13 @@ double MinDetectableEffect(double sd, std::size_t n, double alpha, double power)
   if (sd <= 0) return 0;
   const auto pairs = static_cast<double>(n);
   const double df = pairs - 1;
-  const double critical = StudentQuantile(1 - alpha / 2, df);
-  // The far tail adds less than 1e-4 to any power worth asking for, and is left out.
-  const auto power_at = [&](double effect) {
-    const boost::math::non_central_t_distribution<double> dist(df, effect * std::sqrt(pairs));
-    return boost::math::cdf(boost::math::complement(dist, critical));
-  };
-  double high = (critical + StudentQuantile(power, df)) /
-                std::sqrt(pairs);  // the usual approximation, a little low
+  const auto power_at = [&](double effect) { return PairedTPower(effect, 1, n, alpha); };
+  // The usual approximation, a little low.
+  double high =
+      (StudentQuantile(1 - alpha / 2, df) + StudentQuantile(power, df)) / std::sqrt(pairs);
   double low = high / 2;
   while (power_at(high) < power && high < 1e6) high *= 1.25;
-  while (high - low > 1e-5 * high) {
+  while (high - low > 1e-10 * high) {
     const double middle = (low + high) / 2;
     (power_at(middle) < power ? low : high) = middle;
   }
