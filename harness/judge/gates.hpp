@@ -6,6 +6,7 @@
 
 #include "harness/core/units.hpp"
 #include "harness/judge/evidence.hpp"
+#include "harness/judge/filter_protocol.hpp"
 #include "harness/judge/reason.hpp"
 
 /// The rules over one leg or one pair: pure functions from evidence to findings. A rule that cannot
@@ -28,6 +29,9 @@ struct GateOptions {
   Bytes b1_io_threshold = 1_MiB;
   /// BENCH_PHASE70_IO_ATTRIB: a leg with KVBM needs an attribution report that shows its reads.
   bool io_attrib_expected = false;
+  /// BENCH_PHASE70_FILTER_PROTOCOL: how the disk-offload filter is dealt with; empty: nothing was
+  /// declared about it.
+  std::optional<FilterProtocol> filter_protocol = std::nullopt;
 };
 
 /// The phase whose latencies are the headline: `replay`, else `replay_A`, else the first that

@@ -229,6 +229,8 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
                        "mechanism mode: the worker runs with its disk-offload filter off")});
     }
   }
+  if (options.filter_protocol && !reuse && leg.scenario != "trace_replay")
+    add(CheckFilterProtocol(leg, *options.filter_protocol));
   if (leg.tier == TierMode::kB1) add(CheckB1Off(leg, options));
   add(CheckWitnesses(leg));
   add(CheckExpectedHits(leg));

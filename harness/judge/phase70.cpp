@@ -265,8 +265,9 @@ Grade GradeOf(const Verdict& v, const EffectOptions& options) {
 
 void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Verdict& v) {
   std::vector<std::vector<LegFigures>> arms(3);
-  std::vector<const LegEvidence*> valid;
+  std::vector<const LegEvidence*> all, valid;
   for (const JudgedLeg& leg : legs) {
+    all.push_back(&leg.leg->evidence);
     if (!leg.valid) continue;
     valid.push_back(&leg.leg->evidence);
     for (HitComparison& hit : CompareHits(leg.leg->evidence)) v.hits.push_back(std::move(hit));
@@ -277,6 +278,7 @@ void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Ver
   v.arm_b = SummarizeArm(arms[1]);
   if (setup.mode_c) v.arm_c = SummarizeArm(arms[2]);
   v.break_even = ComputeBreakEven(valid);
+  v.filter = JudgeFilterProtocol(all, setup.gates.filter_protocol);
 }
 
 void Decide(const Phase70Input& input, Verdict& v) {

@@ -229,6 +229,7 @@ struct Verdict {
   bool ssd_slower_than_recompute = false;
   BreakEven break_even;
   std::vector<HitComparison> hits;  // of all valid legs with KVBM
+  FilterVerdict filter;             // the mode that this verdict speaks of
   /// manifest, summary_json, summary_csv, pair_delta_csv, order_check_json: the caller's to fill
   /// before writing.
   std::map<std::string, ArtifactRef> artifacts;

@@ -113,28 +113,32 @@ nlohmann::json DeclarationJson(const Phase70Setup& s) {
   for (const TierMode mode : s.Modes()) modes.push_back(TierName(mode));
   nlohmann::json secondary = nlohmann::json::array();
   for (const SecondaryMetric& metric : kSecondary) secondary.push_back(metric.name);
-  return {{"primary_metric", kPrimaryMetric},
-          {"secondary_metrics", secondary},
-          {"margin_pct", s.effect.margin_pct},
-          {"alpha", s.effect.alpha},
-          {"looks", 1},
-          {"t_from_pairs", s.effect.t_from_pairs},
-          {"min_pairs", s.effect.min_pairs},
-          {"sign_flip_seed", s.effect.seed},
-          {"modes", modes},
-          {"pairs", s.planned_pairs},
-          {"scenario", s.scenario},
-          {"replay_concurrency", s.replay_concurrency},
-          {"order_strategy", OrderStrategyName(s.order_strategy)},
-          {"order_seed", s.order_seed},
-          {"gates",
-           {{"max_error_rate", s.gates.max_error_rate},
-            {"require_rehydrate", s.gates.require_rehydrate},
-            {"require_matched", s.gates.require_matched},
-            {"min_matched_tokens", s.gates.min_matched_tokens},
-            {"b1_io_threshold_bytes", s.gates.b1_io_threshold},
-            {"io_attrib_expected", s.io_attrib_expected},
-            {"mechanism_gate_disabled", s.disable_mechanism_gate}}}};
+  nlohmann::json declaration{{"primary_metric", kPrimaryMetric},
+                             {"secondary_metrics", secondary},
+                             {"margin_pct", s.effect.margin_pct},
+                             {"alpha", s.effect.alpha},
+                             {"looks", 1},
+                             {"t_from_pairs", s.effect.t_from_pairs},
+                             {"min_pairs", s.effect.min_pairs},
+                             {"sign_flip_seed", s.effect.seed},
+                             {"modes", modes},
+                             {"pairs", s.planned_pairs},
+                             {"scenario", s.scenario},
+                             {"replay_concurrency", s.replay_concurrency},
+                             {"order_strategy", OrderStrategyName(s.order_strategy)},
+                             {"order_seed", s.order_seed},
+                             {"gates",
+                              {{"max_error_rate", s.gates.max_error_rate},
+                               {"require_rehydrate", s.gates.require_rehydrate},
+                               {"require_matched", s.gates.require_matched},
+                               {"min_matched_tokens", s.gates.min_matched_tokens},
+                               {"b1_io_threshold_bytes", s.gates.b1_io_threshold},
+                               {"io_attrib_expected", s.io_attrib_expected},
+                               {"mechanism_gate_disabled", s.disable_mechanism_gate}}}};
+  // Runs of before declared none; their hash must stay what it was.
+  if (s.gates.filter_protocol)
+    declaration["filter_protocol"] = FilterProtocolName(*s.gates.filter_protocol);
+  return declaration;
 }
 
 std::string DeclarationSha256(const Phase70Setup& setup) {

@@ -17,26 +17,29 @@ json ModesJson(const Phase70Setup& s) {
 }
 
 json MetaJson(const Phase70Setup& s) {
-  return {{"ts", s.ts},
-          {"replay_concurrency", s.replay_concurrency},
-          {"pairs", s.planned_pairs},
-          {"modes", ModesJson(s)},
-          {"scenario", s.scenario},
-          {"order_strategy", OrderStrategyName(s.order_strategy)},
-          {"order_seed", s.order_seed},
-          {"declaration_sha256", s.declared_sha256},
-          {"margin_pct", s.effect.margin_pct},
-          {"alpha", s.effect.alpha},
-          {"t_from_pairs", s.effect.t_from_pairs},
-          {"stream", s.stream},
-          {"stream_record_ttfb", s.stream_record_ttfb},
-          {"decision_grade_require_rehydrate", s.gates.require_rehydrate},
-          {"require_matched", s.gates.require_matched},
-          {"min_matched_tokens", s.gates.min_matched_tokens},
-          {"max_error_rate", s.gates.max_error_rate},
-          {"b1_io_threshold_bytes", s.gates.b1_io_threshold},
-          {"disable_mechanism_gate", s.disable_mechanism_gate},
-          {"io_attrib_enabled", s.io_attrib_expected}};
+  json meta{{"ts", s.ts},
+            {"replay_concurrency", s.replay_concurrency},
+            {"pairs", s.planned_pairs},
+            {"modes", ModesJson(s)},
+            {"scenario", s.scenario},
+            {"order_strategy", OrderStrategyName(s.order_strategy)},
+            {"order_seed", s.order_seed},
+            {"declaration_sha256", s.declared_sha256},
+            {"margin_pct", s.effect.margin_pct},
+            {"alpha", s.effect.alpha},
+            {"t_from_pairs", s.effect.t_from_pairs},
+            {"stream", s.stream},
+            {"stream_record_ttfb", s.stream_record_ttfb},
+            {"decision_grade_require_rehydrate", s.gates.require_rehydrate},
+            {"require_matched", s.gates.require_matched},
+            {"min_matched_tokens", s.gates.min_matched_tokens},
+            {"max_error_rate", s.gates.max_error_rate},
+            {"b1_io_threshold_bytes", s.gates.b1_io_threshold},
+            {"disable_mechanism_gate", s.disable_mechanism_gate},
+            {"io_attrib_enabled", s.io_attrib_expected}};
+  if (s.gates.filter_protocol)
+    meta["filter_protocol"] = FilterProtocolName(*s.gates.filter_protocol);
+  return meta;
 }
 
 Phase70Setup SetupFrom(const json& j) {
@@ -65,6 +68,8 @@ Phase70Setup SetupFrom(const json& j) {
   s.gates.b1_io_threshold = At<Bytes>(j, "b1_io_threshold_bytes");
   s.disable_mechanism_gate = At<bool>(j, "disable_mechanism_gate");
   s.io_attrib_expected = At<bool>(j, "io_attrib_enabled");
+  if (const auto protocol = OptionalAt<std::string>(j, "filter_protocol"))
+    s.gates.filter_protocol = FindFilterProtocol(*protocol);
   return s;
 }
 
@@ -398,6 +403,7 @@ void to_json(nlohmann::json& j, const Verdict& v) {
        {"effect", v.effect},          {"effect_details", EffectDetailsJson(v.effect)},
        {"break_even", v.break_even},  {"artifacts", json::object()}};
   j["hits"] = v.hits;
+  if (v.filter.protocol) j["filter_protocol"] = v.filter;
   for (const Contrast& c : v.contrasts) j["contrasts"].push_back(ContrastJson(c));
   for (const auto& [name, ref] : v.artifacts)
     j["artifacts"][name] = {{"path", ref.path}, {"exists", ref.exists}};
@@ -421,6 +427,7 @@ void from_json(const nlohmann::json& j, Verdict& v) {
   if (At(j, "arms").contains("mode_c")) v.arm_c = At<ArmFigures>(At(j, "arms"), "mode_c");
   // Keys that came later are absent in older verdicts.
   v.hits = OptionalAt<std::vector<HitComparison>>(j, "hits").value_or(std::vector<HitComparison>());
+  if (j.contains("filter_protocol")) v.filter = At<FilterVerdict>(j, "filter_protocol");
   if (j.contains("break_even")) v.break_even = At<BreakEven>(j, "break_even");
   if (j.contains("contrasts")) {
     for (const json& c : j["contrasts"]) v.contrasts.push_back(ContrastFrom(c));

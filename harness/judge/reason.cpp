@@ -62,6 +62,10 @@ constexpr std::array kTable{
         "By the block hashes and the tier sizes the replay would not have to come from the SSD.",
         "Turn the knob that the detail names: more thrash sessions, or smaller device and host "
         "tiers."},
+    ReasonInfo{Reason::kPromptPreflightFailed, "PROMPT_PREFLIGHT_FAILED", kInvalidatesRun,
+               "A planned prompt is longer than the worker takes, so nothing was sent to it.",
+               "Shorten the prompts of the scenario, or raise stack.max_num_tokens with the "
+               "worker's own limit."},
     ReasonInfo{Reason::kRunErrorsPresent, "RUN_ERRORS_PRESENT", kInvalidatesRun,
                "A leg ended in an error, or too many of its requests failed.",
                "Read the detail and the leg's report, remove the cause, and rerun with the same "
@@ -92,10 +96,11 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kColdStartNotProven, "COLD_START_NOT_PROVEN", kBlocksDecision,
                "The leg did not show that its tiers were empty before traffic.",
                "Restart the stack for every leg and make the cache directory its own."},
-    ReasonInfo{Reason::kWashoutNotProven, "WASHOUT_NOT_PROVEN", kSoft,
-               "Nothing shows that the leg before this one had left no trace: a fresh worker, empty "
-               "tiers, an idle and cool disk.",
-               "Lengthen BENCH_PHASE70_PAIR_WASHOUT_S, and keep telemetry on, so that it is seen."},
+    ReasonInfo{
+        Reason::kWashoutNotProven, "WASHOUT_NOT_PROVEN", kSoft,
+        "Nothing shows that the leg before this one had left no trace: a fresh worker, empty "
+        "tiers, an idle and cool disk.",
+        "Lengthen BENCH_PHASE70_PAIR_WASHOUT_S, and keep telemetry on, so that it is seen."},
     ReasonInfo{Reason::kMetricsUnavailable, "METRICS_UNAVAILABLE", kBlocksDecision,
                "The engine's counters could not be read for a phase, so no gate can see it.",
                "Check the KVBM metrics endpoint; unavailable is never counted as zero."},
@@ -155,6 +160,31 @@ constexpr std::array kTable{
         "Mechanism mode: the disk-offload filter was off, so every host block went to the SSD.",
         "Nothing; production keeps the filter on, so expect fewer SSD hits and fewer writes "
         "there."},
+    ReasonInfo{
+        Reason::kFilterStateContradicted, "FILTER_STATE_CONTRADICTED", kBlocksDecision,
+        "The worker's disk-offload filter was not in the state that the declared protocol needs.",
+        "Set BENCH_PHASE70_FILTER_PROTOCOL alone: it switches the filter, too; then ask the worker "
+        "what it got."},
+    ReasonInfo{Reason::kFilterStateUnknown, "FILTER_STATE_UNKNOWN", kNote,
+               "The stack does not tell the state of its disk-offload filter, so the counters "
+               "alone decide which mode ran.",
+               "Nothing; a stack that reports DYN_KVBM_DISABLE_DISK_OFFLOAD_FILTER is a witness "
+               "more."},
+    ReasonInfo{Reason::kFilterCountersContradict, "FILTER_COUNTERS_CONTRADICT", kBlocksDecision,
+               "What was written to the SSD at the first visit does not fit the declared filter "
+               "protocol.",
+               "Find out how the worker's filter was really set: with it on a block computed once "
+               "is not written, with it off every one is."},
+    ReasonInfo{Reason::kFilterVisitsIncomplete, "FILTER_VISITS_INCOMPLETE", kBlocksDecision,
+               "Production mode needs three visits: computed, computed again and written, read "
+               "back from the SSD; one of them did not happen.",
+               "Raise the pressure between the visits, so that the second one computes every "
+               "prompt again, and look at the counters of each visit."},
+    ReasonInfo{Reason::kFilterWindowMissed, "FILTER_WINDOW_MISSED", kBlocksDecision,
+               "The two visits that the filter must count lie further apart than it remembers, "
+               "600 s.",
+               "Fewer sessions, shorter prompts or more concurrency in populate and thrash bring "
+               "them together."},
     ReasonInfo{Reason::kStorageEvidenceMissing, "STORAGE_EVIDENCE_MISSING", kNote,
                "The disk of the KV cache, or its health log, could not be read around a leg.",
                "Install nvme-cli or smartmontools and run with the right to read the disk's log."},

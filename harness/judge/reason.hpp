@@ -27,6 +27,7 @@ enum class Reason {
   kPreflightPortTaken,
   kPreflightSkipped,
   kPressureInsufficient,
+  kPromptPreflightFailed,
   // the run itself
   kRunErrorsPresent,
   kRunIncomplete,
@@ -54,6 +55,11 @@ enum class Reason {
   kReuseContaminated,
   kIoAttribMissing,
   kFilterDisabled,
+  kFilterStateContradicted,
+  kFilterStateUnknown,
+  kFilterCountersContradict,
+  kFilterVisitsIncomplete,
+  kFilterWindowMissed,
   // the machine around the run
   kStorageEvidenceMissing,
   kStorageChanged,
