@@ -106,6 +106,8 @@ constexpr Known kKnown[] = {
     {"phase70_rehydrate_pair_repeats_summary_", ".json", "phase70_summary"},
     {"phase70_rehydrate_pair_repeats_order_check_", ".json", "phase70_order_check"},
     {"phase70_rehydrate_pair_repeats_verdict_", ".json", "phase70_verdict"},
+    {"hygiene_journal_", ".json", "hygiene_journal"},
+    {"kvtier_archive_manifest.json", "", "archive_manifest"},
     {"frontend.json", "", "registration_frontend"},
     {"worker-", ".json", "registration_worker"},
 };
