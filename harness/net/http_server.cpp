@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -21,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/error.hpp"
+#include "harness/net/responder_channel.hpp"
 
 namespace kvtier {
 namespace asio = boost::asio;
@@ -36,54 +38,14 @@ constexpr std::size_t kMaxHeaderBytes = 64 << 10;
 /// hung up.
 constexpr std::size_t kWatchBytes = 16 << 10;
 
-class Connection;
-
 }  // namespace
-
-/// What a Responder and its connection share. It keeps the connection alive until the answer is
-/// complete, the client is gone or the server stops; then it lets go under the mutex, so a
-/// Responder may outlive both.
-class Responder::Channel {
- public:
-  std::mutex mutex;
-  std::shared_ptr<Connection> connection;
-  std::string pending;  // framed bytes not yet taken by the connection
-  bool flush_posted = false;
-  bool head_sent = false;
-  bool streaming = false;
-  bool ended = false;  // the answer is complete
-  bool aborted = false;
-  bool gone = false;
-  bool keep_alive = true;
-  bool head_only = false;  // HEAD: no body bytes
-  bool http10 = false;     // no chunked coding: the body ends with the connection
-  std::size_t max_unsent = 0;
-  std::function<void()> on_gone;
-
-  /// With the mutex held.
-  bool Writable() const { return connection != nullptr && !ended && !aborted && !gone; }
-  void PostFlush();
-  /// Without the mutex. Detaches; the waiting callback runs here.
-  void ClientIsGone();
-};
-
-namespace {
-
-std::string HeadText(Responder::Channel& channel, int status, std::string_view content_type,
-                     const HttpHeaders& headers) {
-  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, ReasonPhrase(status));
-  if (!content_type.empty()) head += fmt::format("Content-Type: {}\r\n", content_type);
-  for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
-  if (!channel.keep_alive) head += "Connection: close\r\n";
-  return head;
-}
 
 /// One client connection: reads a request, hands it on, then watches for the client to hang up
 /// while the answer is written. All members run on the strand unless said otherwise.
-class Connection : public std::enable_shared_from_this<Connection> {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  Connection(tcp::socket socket, const HttpServer::Options& options,
-             const HttpServer::Handler& handler)
+  HttpConnection(tcp::socket socket, const HttpServer::Options& options,
+                 const HttpServer::Handler& handler)
       : socket_(std::move(socket)), options_(options), handler_(handler) {}
 
   void Start() {
@@ -271,120 +233,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t lingered_ = 0;
 };
 
-}  // namespace
-
 void Responder::Channel::PostFlush() {
   if (flush_posted || connection == nullptr) return;
   flush_posted = true;
   connection->PostFlush();
 }
 
-void Responder::Channel::ClientIsGone() {
-  std::function<void()> callback;
-  std::shared_ptr<Connection> released;  // dies after the lock
-  {
-    std::lock_guard lock(mutex);
-    released = std::move(connection);
-    pending.clear();
-    if (!ended && !aborted) {
-      gone = true;
-      callback = std::move(on_gone);
-    }
-    on_gone = nullptr;
-  }
-  if (callback) callback();
-}
-
 std::string_view HttpRequest::path() const {
   return std::string_view(target).substr(0, target.find('?'));
-}
-
-Responder::Responder(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
-
-Responder::~Responder() {
-  bool unanswered = false, open = false;
-  {
-    std::lock_guard lock(channel_->mutex);
-    unanswered = !channel_->head_sent;
-    open = channel_->streaming && !channel_->ended;
-  }
-  if (unanswered) {
-    SendFull(500, "application/json",
-             R"({"message":"No answer","type":"Internal Server Error","code":500})");
-  } else if (open) {
-    Abort();
-  }
-}
-
-void Responder::SendFull(int status, std::string_view content_type, std::string_view body,
-                         const HttpHeaders& headers) {
-  std::lock_guard lock(channel_->mutex);
-  if (!channel_->Writable() || channel_->head_sent) return;
-  channel_->head_sent = true;
-  channel_->pending += HeadText(*channel_, status, content_type, headers);
-  channel_->pending += fmt::format("Content-Length: {}\r\n\r\n", body.size());
-  if (!channel_->head_only) channel_->pending += body;
-  channel_->ended = true;
-  channel_->on_gone = nullptr;
-  channel_->PostFlush();
-}
-
-void Responder::StartStream(int status, std::string_view content_type, const HttpHeaders& headers) {
-  std::lock_guard lock(channel_->mutex);
-  if (!channel_->Writable() || channel_->head_sent) return;
-  channel_->head_sent = true;
-  channel_->streaming = true;
-  channel_->pending += HeadText(*channel_, status, content_type, headers);
-  channel_->pending += channel_->http10 ? "\r\n" : "Transfer-Encoding: chunked\r\n\r\n";
-  channel_->PostFlush();
-}
-
-void Responder::Write(std::string_view bytes) {
-  std::lock_guard lock(channel_->mutex);
-  if (!channel_->Writable() || !channel_->streaming || bytes.empty() || channel_->head_only) return;
-  if (channel_->pending.size() + bytes.size() > channel_->max_unsent) {
-    channel_->pending.clear();
-    channel_->aborted = true;
-  } else if (channel_->http10) {
-    channel_->pending += bytes;
-  } else {
-    fmt::format_to(std::back_inserter(channel_->pending), "{:x}\r\n{}\r\n", bytes.size(), bytes);
-  }
-  channel_->PostFlush();
-}
-
-void Responder::End() {
-  std::lock_guard lock(channel_->mutex);
-  if (!channel_->Writable() || !channel_->streaming) return;
-  if (!channel_->head_only && !channel_->http10) channel_->pending += "0\r\n\r\n";
-  channel_->ended = true;
-  channel_->on_gone = nullptr;
-  channel_->PostFlush();
-}
-
-void Responder::Abort() {
-  std::lock_guard lock(channel_->mutex);
-  if (!channel_->Writable()) return;
-  channel_->head_sent = true;
-  channel_->aborted = true;
-  channel_->on_gone = nullptr;
-  channel_->PostFlush();
-}
-
-void Responder::OnClientGone(std::function<void()> callback) {
-  {
-    std::lock_guard lock(channel_->mutex);
-    if (!channel_->gone) {
-      if (!channel_->ended && !channel_->aborted) channel_->on_gone = std::move(callback);
-      return;
-    }
-  }
-  callback();
-}
-
-bool Responder::ClientGone() const {
-  std::lock_guard lock(channel_->mutex);
-  return channel_->gone;
 }
 
 class HttpServer::Impl {
@@ -440,7 +296,7 @@ class HttpServer::Impl {
         });
         return;
       }
-      auto connection = std::make_shared<Connection>(std::move(socket), options_, handler_);
+      auto connection = std::make_shared<HttpConnection>(std::move(socket), options_, handler_);
       // Only the accepting handler touches the set, one at a time; dead entries go when it has
       // doubled.
       if (connections_.size() >= sweep_at_) {
@@ -455,7 +311,7 @@ class HttpServer::Impl {
 
   const Options options_;
   const Handler handler_;
-  std::set<std::weak_ptr<Connection>, std::owner_less<>> connections_;
+  std::set<std::weak_ptr<HttpConnection>, std::owner_less<>> connections_;
   std::size_t sweep_at_ = 64;
   asio::io_context io_;  // after what its handlers refer to: it is destroyed first
   tcp::acceptor acceptor_;
