@@ -271,6 +271,7 @@ SweepRun SweepRunFrom(const json& summary) {
   const Node replay = found == phases.end() ? Node{nullptr, "phase replay"} : *found;
   run.replay_ttfc = RunStats(replay, "ttfc_ms");
   run.replay_ttft = RunStats(replay, "ttft_ms");
+  run.replay_ok_per_s = Number(replay["ok_req_per_s"]);
   const Node kvbm = replay["kvbm_metrics_delta"];
   run.replay = {.matched_tokens =
                     FirstNumber(kvbm, {"kvbm_matched_tokens_delta", "matched_tokens_total_delta"}),

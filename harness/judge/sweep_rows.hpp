@@ -36,6 +36,7 @@ struct SweepCounters {
 struct SweepRun {
   SweepStats replay_ttfc, replay_ttft, overall_ttfc, overall_ttft;
   SweepCounters replay;
+  Reading<double> replay_ok_per_s;  // ok requests a second
 };
 /// From the text of a run's summary.json (spec: artifacts A9).
 SweepRun SweepRunFrom(const nlohmann::json& summary);
