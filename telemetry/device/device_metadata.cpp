@@ -14,7 +14,6 @@
 #include "telemetry/device/nvme_cli.hpp"
 #include "telemetry/device/nvme_inventory.hpp"
 #include "telemetry/device/pcie.hpp"
-#include "telemetry/device/smart.hpp"
 #include "telemetry/device/storage_identity.hpp"
 #include "telemetry/os/block_device.hpp"
 
@@ -23,12 +22,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using std::chrono::seconds;
 namespace {
-
-/// What to do about a SMART log that could not be read.
-const char* SmartHint(const std::string& why) {
-  return why.find("ermission denied") != std::string::npos ? "run as root: the log needs it"
-                                                           : "install nvme-cli or smartmontools";
-}
 
 json LinkJson(const PcieLink& link) {
   return {{"negotiated_speed", TextOrNull(link.negotiated_speed)},
@@ -284,7 +277,7 @@ class Collector {
     if (is_primary) {
       document_["primary_storage_summary"] = identity;
       document_["primary_storage_summary"]["pcie_link"] = TextOrNull(PcieLinkText(link));
-      smart_ = SmartOf(c.device, smart_log, smartctl);
+      smart_ = SmartOfCaptures(c.device, smart_log, smartctl);
       identity_capture_ = id_ctrl;
       smart_capture_ = smart_log;
     }
@@ -314,27 +307,6 @@ class Collector {
     if (link.max_speed.empty()) link.max_speed = other.max_speed;
     if (link.max_width.empty()) link.max_width = other.max_width;
     return link;
-  }
-
-  static Reading<SmartReading> SmartOf(const std::string& device, const NvmeCapture& log,
-                                       const json& smartctl) {
-    std::string why = log.error;
-    if (log.payload_ok) {
-      const json payload = log.payload();
-      auto reading = payload.contains("raw_stdout") && payload["raw_stdout"].is_string()
-                         ? SmartFromNvmeText(payload["raw_stdout"].get<std::string>())
-                         : SmartFromNvmeJson(payload);
-      if (reading) return reading;
-      why = reading.reason();
-    }
-    if (smartctl.is_object()) {
-      auto reading = SmartFromSmartctl(smartctl["payload"]);
-      if (reading) return reading;
-      why += "; " + (smartctl["error"].is_string() ? smartctl["error"].get<std::string>()
-                                                   : reading.reason());
-    }
-    return Reading<SmartReading>::Unavailable(
-        fmt::format("no SMART of {}: {}; {}", device, why, SmartHint(why)));
   }
 
   void Resolve() {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/clock.hpp"
+#include "telemetry/device/smart.hpp"
 #include "telemetry/text.hpp"
 
 namespace kvtier {
@@ -143,6 +144,12 @@ class Ladder {
   json attempts_ = json::array();
 };
 
+/// What to do about a SMART log that could not be read.
+const char* SmartHint(const std::string& why) {
+  return why.find("ermission denied") != std::string::npos ? "run as root: the log needs it"
+                                                           : "install nvme-cli or smartmontools";
+}
+
 }  // namespace
 
 json ParseJsonOrNull(std::string_view text) {
@@ -209,6 +216,27 @@ json CommandCaptureJson(const NvmeCapture& capture) {
           {"error", capture.error.empty() ? json(nullptr) : json(capture.error)},
           {"stderr", capture.json.value("stderr", "")},
           {"payload", capture.payload()}};
+}
+
+Reading<SmartReading> SmartOfCaptures(const std::string& device, const NvmeCapture& log,
+                                      const json& smartctl) {
+  std::string why = log.error;
+  if (log.payload_ok) {
+    const json payload = log.payload();
+    auto reading = payload.contains("raw_stdout") && payload["raw_stdout"].is_string()
+                       ? SmartFromNvmeText(payload["raw_stdout"].get<std::string>())
+                       : SmartFromNvmeJson(payload);
+    if (reading) return reading;
+    why = reading.reason();
+  }
+  if (smartctl.is_object()) {
+    auto reading = SmartFromSmartctl(smartctl["payload"]);
+    if (reading) return reading;
+    why += "; " + (smartctl["error"].is_string() ? smartctl["error"].get<std::string>()
+                                                 : reading.reason());
+  }
+  return Reading<SmartReading>::Unavailable(
+      fmt::format("no SMART of {}: {}; {}", device, why, SmartHint(why)));
 }
 
 }  // namespace kvtier

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "harness/core/reading.hpp"
+#include "harness/judge/storage_evidence.hpp"
 #include "telemetry/device/command_runner.hpp"
 
 /// nvme-cli and its like, asked in the ways that its releases understand.
@@ -22,6 +24,11 @@ struct NvmeCapture {
   /// The object of a JSON answer, {"raw_stdout": text} of a normal one, null without success.
   nlohmann::json payload() const { return success ? json.at("payload") : nlohmann::json(nullptr); }
 };
+
+/// The SMART log of `device` as nvme-cli gave it, else as `smartctl -a -j` did (a capture as
+/// CommandCaptureJson makes it; null: not asked). Unavailable with both reasons and what to do.
+Reading<SmartReading> SmartOfCaptures(const std::string& device, const NvmeCapture& log,
+                                      const nlohmann::json& smartctl);
 
 /// `nvme <subcommand> <device>` as --output-format=json, -o json, --output-format=normal, then
 /// bare; for /dev/nvmeN the same again for its first namespace. The first text that can be read
