@@ -325,6 +325,76 @@ TEST(SweepCurves, KeepPointsThatAreNotOkOutOfTheFit) {
                   .Says("No throughput"));
 }
 
+TEST(SweepServed, CountsWhatMeetsTheObjectiveOfTheBundlesThatAreThere) {
+  const fs::path root = sample::Scratch("figures_served");
+  const LegEvidence leg = sample::Leg(TierMode::kB2);  // replays of 20 and 30 ms in 2 s
+  {
+    RunBundleWriter writer(root / "run");
+    sample::WriteUpToTheEnd(writer, leg);
+    writer.Close(leg);
+  }
+  Phase60Summary summary;
+  Phase60Row row;
+  row.place = {TierMode::kB2, 4};
+  row.status = SweepStatus::kOk;
+  row.run_path = "run";
+  summary.rows = {row, row, row};
+  summary.rows[1].run_path = "gone";
+  summary.rows[2].status = SweepStatus::kPartial;
+  const auto served = ReadSweepServed(root, summary, 25.0);
+  ASSERT_EQ(served.size(), 1U);
+  EXPECT_EQ(served[0].concurrency, 4);
+  EXPECT_DOUBLE_EQ(served[0].requests_per_s, 1.0);
+  EXPECT_DOUBLE_EQ(*served[0].good_requests_per_s, 0.5);
+  const auto blind = ReadSweepServed(root, summary, Reading<double>::Unavailable("no baseline"));
+  EXPECT_EQ(blind.at(0).good_requests_per_s.reason(), "no baseline");
+}
+
+TEST(Phase60Figures, AreMadeFromTheSummaryAlone) {
+  const fs::path file = sample::Scratch("figures_phase60") /
+                        "phase60_rehydrate_concurrency_sweep_summary_minimal_20260101T000000Z.json";
+  WriteJsonAtomic(
+      file,
+      test::SweepJson({test::BaselineRowJson(30), test::SweepPointJson("B1", 1, 28),
+                       test::SweepPointJson("B2", 1, 30), test::SweepPointJson("B2", 4, 31)}));
+  const auto figures = Phase60Figures(file);
+  ASSERT_EQ(figures.size(), 1U);
+  EXPECT_EQ(figures[0].name, "sweep_curves");
+  const test::Drawing d = test::ReadDrawing(figures[0].svg);
+  EXPECT_THAT(d.problems, IsEmpty());
+  EXPECT_TRUE(d.Says("Phase60 20260101T000000Z; source: phase60_rehydrate"));
+  EXPECT_TRUE(d.Says("No throughput"));
+  EXPECT_FALSE(d.Says("GPU machine"));  // of the predecessor: nothing says it was the reference
+  EXPECT_THROW(Phase60Figures(file.parent_path() / "none.json"), IoError);
+}
+
+TEST(FigureContext, KnowsTheReferenceStack) {
+  Phase70Manifest manifest;
+  manifest.setup.ts = "20260101T000000Z";
+  manifest.stack_label = "reference stack (preset small)";
+  const Phase70Paths paths{"results", manifest.setup.ts};
+  EXPECT_TRUE(ContextOf(manifest, paths).reference_stack);
+  EXPECT_EQ(ContextOf(manifest, paths).run, "Phase70 20260101T000000Z");
+  EXPECT_THAT(ContextOf(manifest, paths).source, HasSubstr("verdict_20260101T000000Z.json"));
+  manifest.stack_label = "dynamo";
+  EXPECT_FALSE(ContextOf(manifest, paths).reference_stack);
+}
+
+TEST(SameModes, AreToldApartByTheirPlace) {
+  test::SampleExperiment e = test::MakeSampleExperiment(2);
+  e.input.setup.mode_a = e.input.setup.mode_b = TierMode::kB2;
+  for (Phase70Leg& leg : e.input.legs) leg.evidence.tier = TierMode::kB2;
+  e.analysis = AnalyzePhase70(e.input, "2026-01-01T00:00:00.000+00:00");
+  const SlopegraphData data = SlopegraphOf(e.analysis, {});
+  ASSERT_EQ(data.pairs.size(), 2U);
+  EXPECT_NE(data.arm_a, data.arm_b);
+  for (const auto& p : data.pairs) {
+    const Phase70Leg& first = e.input.legs[static_cast<std::size_t>(2 * (p.pair_id - 1))];
+    EXPECT_EQ(p.a_first, first.order == LegOrder::kAB);
+    EXPECT_GT(*p.a, 2 * *p.b);  // arm A was made slow
+  }
+}
+
 /// An executable shell script.
 fs::path Script(const fs::path& file, const std::string& body) {
   WriteFileAtomic(file, "#!/bin/sh\n" + body + "\n");

@@ -29,8 +29,7 @@ double HighestRate(const std::vector<Step>& steps) {
   return high;
 }
 
-/// The outline of the steps; a gap between two steps falls to zero where `to_zero`, else the line
-/// ends and another begins.
+/// The outline of the steps; where there is a gap between two, one line ends and another begins.
 std::vector<std::vector<Point>> Outlines(const std::vector<Step>& steps, const Axis& time,
                                          const Axis& rate) {
   std::vector<std::vector<Point>> lines;

@@ -58,7 +58,7 @@ std::string TierTitle(const Tier& tier) {
 
 void DrawPanel(Svg& svg, const Tier& tier, const Box& panel) {
   svg.Text({panel.x, panel.y - 8}, Shorten(TierTitle(tier) + ": " + SummaryOf(tier), panel.w, 11),
-           {.size = 11, .bold = false});
+           {.size = 11});
   double high = 0;
   for (const Leg& leg : tier.legs) {
     high = std::max(high, AsDouble(leg.expected_high));
