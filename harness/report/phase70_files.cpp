@@ -170,6 +170,8 @@ json MetaJson(const Phase70Manifest& m) {
       {"declaration", DeclarationJson(s)},
       {"declaration_sha256", s.declared_sha256},
       {"notes", m.notes}};
+  if (s.gates.filter_protocol)
+    meta["filter_protocol"] = FilterProtocolName(*s.gates.filter_protocol);
   if (s.mode_c) {
     meta["mode_c"] = TierName(*s.mode_c);
     meta["methodology"]["design"] = "three_arm_williams_blocks";
@@ -234,6 +236,13 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
   Get(gates, "require_matched", s.gates.require_matched);
   Get(gates, "min_matched_tokens", s.gates.min_matched_tokens);
   Get(gates, "b1_io_threshold_bytes", s.gates.b1_io_threshold);
+  if (meta.contains("filter_protocol")) {
+    const auto name = meta.at("filter_protocol").get<std::string>();
+    s.gates.filter_protocol = FindFilterProtocol(name);
+    if (!s.gates.filter_protocol)
+      throw DataError(
+          fmt::format("key filter_protocol is '{}', allowed are mechanism, production", name));
+  }
   const json& effect = meta.at("effect");
   Get(effect, "margin_pct", s.effect.margin_pct);
   Get(effect, "alpha", s.effect.alpha);

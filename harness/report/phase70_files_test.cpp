@@ -181,6 +181,39 @@ TEST(Phase70Files, ThreeArmsAndAModeAgainstItselfComeBackWhole) {
   EXPECT_THAT(CheckFile(paths.Manifest(), schema), IsEmpty());
 }
 
+TEST(Phase70Files, TheFilterProtocolIsDeclaredAndComesBackWithWhatProvesIt) {
+  const Phase70Paths paths{sample::Scratch("p70_filter"), kTs};
+  Phase70Manifest m = WriteLegs(paths);
+  const std::string before = DeclarationSha256(m.setup);
+  m.setup.gates.filter_protocol = FilterProtocol::kProduction;
+  m.setup.declared_sha256 = DeclarationSha256(m.setup);
+  EXPECT_NE(m.setup.declared_sha256, before) << "the protocol is part of what is declared";
+  WritePhase70Manifest(paths, m);
+  const Phase70Manifest back = LoadPhase70Manifest(paths);
+  EXPECT_EQ(back.setup.gates.filter_protocol, FilterProtocol::kProduction);
+  EXPECT_EQ(back.setup.declared_sha256, m.setup.declared_sha256);
+  EXPECT_EQ(json(m).at("meta").at("declaration").at("filter_protocol"), "production");
+
+  Phase70Input input;
+  input.setup = back.setup;
+  input.legs = LoadPhase70Legs(paths, back);
+  Phase70Analysis analysis = AnalyzePhase70(input, "2026-11-22T01:50:00.000+00:00");
+  WritePhase70Analysis(paths, back, analysis);
+  EXPECT_THAT(CheckBundle(paths.root, fs::path(KVTIER_SOURCE_DIR) / "docs/schemas"), IsEmpty());
+  const Verdict verdict = LoadPhase70Verdict(paths.Verdict());
+  EXPECT_EQ(json(verdict), json(analysis.verdict));
+  EXPECT_EQ(verdict.filter.legs.size(), 2U) << "one a B2 leg";
+  EXPECT_FALSE(verdict.filter.proven) << "the sample ran with the filter off, in two phases";
+  EXPECT_TRUE(Has(verdict.findings, Reason::kFilterStateContradicted));
+  EXPECT_THAT(ReadFile(paths.Report()),
+              HasSubstr("production mode (filter on, three visits), NOT PROVEN"));
+
+  json planted = ReadJson(paths.Manifest());
+  planted["meta"]["filter_protocol"] = "off";
+  WriteJsonAtomic(paths.Manifest(), planted);
+  EXPECT_THROW(LoadPhase70Manifest(paths), DataError);
+}
+
 TEST(Phase70Files, AManifestThatWasEditedAfterwardsIsNotTheDeclaration) {
   const Phase70Paths paths{sample::Scratch("p70_declared"), kTs};
   Phase70Manifest m = Manifest();
@@ -379,6 +412,34 @@ TEST(Phase70Report, IsTheGoldenText) {
   const std::string text = RenderPhase70Report(m, FixedAnalysis(), {"results", kTs});
   EXPECT_EQ(text, Golden("phase70_report.md", text));
   EXPECT_THAT(text, HasSubstr("mechanism mode (disk-offload filter off)"));
+}
+
+TEST(Phase70Report, NamesTheModeThatItSpeaksOf) {
+  Phase70Analysis a = FixedAnalysis();
+  a.verdict.filter.protocol = FilterProtocol::kProduction;
+  a.verdict.filter.proven = true;
+  a.verdict.filter.legs = {{.run_id = "run_B2_p01_l2",
+                            .filter_on = true,
+                            .written_first = std::uint64_t{0},
+                            .written_second = std::uint64_t{1020},
+                            .written_pressure = std::uint64_t{0},
+                            .read_last = std::uint64_t{1020},
+                            .visit_gap_s = 12.5,
+                            .proven = true}};
+  Phase70Manifest m = Manifest();
+  m.mechanism_mode = false;
+  EXPECT_EQ(ModeText(a.verdict, m), "production mode (filter on, three visits)");
+  const std::string report = RenderPhase70Report(m, a, {"results", kTs});
+  EXPECT_THAT(report, HasSubstr("production mode (filter on, three visits)).**"));
+  EXPECT_THAT(report, HasSubstr("- Production mode"));
+  EXPECT_THAT(report, HasSubstr("| run_B2_p01_l2 | on | 0 | 1020 | 12.5 s | 0 | 1020 | yes |"));
+  EXPECT_THAT(report, HasSubstr("| production mode proven by the counters | yes |"));
+  EXPECT_THAT(RenderClosingSummary(a.verdict, m, {}),
+              HasSubstr("\nproduction mode (filter on, three visits)\n"));
+  a.verdict.filter.proven = false;
+  EXPECT_THAT(VerdictSentence(a.verdict, m), HasSubstr("NOT PROVEN by the counters"));
+  a.verdict.filter = {};
+  EXPECT_EQ(ModeText(a.verdict, m), "") << "a run of before, with its filter on";
 }
 
 TEST(Phase70Report, AnSsdThatIsSlowerIsSaidAsPlainlyAsAFasterOne) {

@@ -76,10 +76,16 @@ std::string Ran(const Phase70Manifest& m, const Verdict& v) {
                      v.setup.scenario, v.pairs_planned,
                      v.setup.mode_c ? "blocks of three modes" : "pairs", v.pairs_complete);
   out += fmt::format("- Stack: {}\n", m.stack_label);
-  if (m.mechanism_mode)
+  const bool production = v.filter.protocol == FilterProtocol::kProduction;
+  if (m.mechanism_mode && !production)
     out +=
         "- Mechanism mode (disk-offload filter off): every block that reaches the host tier is "
         "written to the SSD\n";
+  if (production)
+    out +=
+        "- Production mode (filter on, three visits): the SSD takes a block when it was computed "
+        "twice within 600 s, so every measured prompt is computed twice before its replay; this "
+        "holds in both arms\n";
   out += fmt::format("- Replay concurrency {}, order {} (seed {})\n", v.setup.replay_concurrency,
                      OrderStrategyName(v.setup.order_strategy), v.setup.order_seed);
   out += fmt::format("- Preflight: {}\n", v.preflight);
@@ -163,9 +169,14 @@ std::string EffectText(const Verdict& verdict) {
           : "");
 }
 
+std::string ModeText(const Verdict& v, const Phase70Manifest& m) {
+  if (v.filter.protocol) return v.filter.Sentence();
+  return m.mechanism_mode ? std::string(FilterProtocolText(FilterProtocol::kMechanism)) : "";
+}
+
 std::string VerdictSentence(const Verdict& v, const Phase70Manifest& m) {
-  const std::string label = fmt::format(
-      "{}{}", m.stack_label, m.mechanism_mode ? ", mechanism mode (disk-offload filter off)" : "");
+  const std::string mode = ModeText(v, m);
+  const std::string label = m.stack_label + (mode.empty() ? "" : ", " + mode);
   const auto arms = ArmNames(v.setup);
   if (!v.run_valid) {
     return fmt::format(
@@ -245,7 +256,7 @@ std::string RenderPhase70Report(const Phase70Manifest& manifest, const Phase70An
       "phase.\n\n");
   out += MarkdownTable(ArmHeader(v), ArmCells(v, manifest)) + "\n";
   out += EffectSection(v) + ContrastSection(v) + BreakEvenSection(v) + GateSection(v) +
-         PairSection(analysis) + ReasonSection(v);
+         FilterSection(v) + PairSection(analysis) + ReasonSection(v);
   if (!manifest.failed_attempts.empty()) {
     out += "## Attempts that were redone\n\nListed, never counted.\n\n";
     for (const auto& a : manifest.failed_attempts)
@@ -274,7 +285,7 @@ std::string RenderClosingSummary(
     const std::vector<std::pair<std::string, std::filesystem::path>>& paths) {
   std::string out = fmt::format("\nPhase70 {} on the {}: {} of {} pairs complete\n", v.setup.ts,
                                 manifest.stack_label, v.pairs_complete, v.pairs_planned);
-  if (manifest.mechanism_mode) out += "mechanism mode (disk-offload filter off)\n";
+  if (const std::string mode = ModeText(v, manifest); !mode.empty()) out += mode + "\n";
   out += "medians over the valid legs of each mode; tokens and bytes are of the replay phase\n";
   out += "\n" + TextTable(ArmHeader(v), ArmCells(v, manifest)) + "\n";
   const auto line = [&out](const std::string& what, const std::string& value) {

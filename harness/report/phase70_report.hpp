@@ -13,6 +13,11 @@ namespace kvtier {
 /// The verdict in one sentence: word, effect with interval, pairs, grade, and what it is about.
 std::string VerdictSentence(const Verdict& verdict, const Phase70Manifest& manifest);
 
+/// What the verdict speaks of: "mechanism mode (disk-offload filter off)", "production mode (filter
+/// on, three visits)", and whether the counters prove it; empty for a run that declared no filter
+/// protocol and left the filter on.
+std::string ModeText(const Verdict& verdict, const Phase70Manifest& manifest);
+
 /// Names of the arms for people: "B1", "B2"; of a mode against itself "A (B2)", "A' (B2)".
 std::vector<std::string> ArmNames(const Phase70Setup& setup);
 

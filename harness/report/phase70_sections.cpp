@@ -162,26 +162,54 @@ std::string BreakEvenSection(const Verdict& v) {
 }
 
 std::string GateSection(const Verdict& v) {
-  return "## Gates\n\n" +
-         MarkdownTable(
-             {"gate", "holds"},
-             {{"run valid", YesNo(v.run_valid)},
-              {"mechanism (blocks came back from the SSD)",
-               !Runs(v.setup, TierMode::kB2) ? "no B2 leg"
-               : v.mechanism_gate_disabled   ? "gate disabled"
-                                             : YesNo(v.ssd_rehydrate_signal_present)},
-              {"B1 is off", Runs(v.setup, TierMode::kB1) ? YesNo(v.b1_off) : "no B1 leg"},
-              {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal),
-                                            v.answers_compared, v.answers_mismatched)},
-              {"witnesses agree", YesNo(v.witnesses_agree)},
-              {"each leg began on a clean stack and an idle disk",
-               YesNo(!Has(v.findings, Reason::kWashoutNotProven) && v.summary_rows > 0)},
-              {"judged by what was declared", YesNo(v.declaration_unchanged)},
-              {"no order effect", v.order_effect_insufficient_pairs
-                                      ? "not examined: too few pairs"
-                                      : YesNo(!v.order_effect_suspect)},
-              {"decision grade", YesNo(v.decision_grade)}}) +
-         "\n";
+  std::vector<std::vector<std::string>> rows{
+      {"run valid", YesNo(v.run_valid)},
+      {"mechanism (blocks came back from the SSD)", !Runs(v.setup, TierMode::kB2) ? "no B2 leg"
+                                                    : v.mechanism_gate_disabled
+                                                        ? "gate disabled"
+                                                        : YesNo(v.ssd_rehydrate_signal_present)}};
+  if (v.filter.protocol && !v.filter.legs.empty()) {
+    rows.push_back(
+        {fmt::format("{} mode proven by the counters", FilterProtocolName(*v.filter.protocol)),
+         YesNo(v.filter.proven)});
+  }
+  const std::vector<std::vector<std::string>> rest{
+      {"B1 is off", Runs(v.setup, TierMode::kB1) ? YesNo(v.b1_off) : "no B1 leg"},
+      {"answers equal", fmt::format("{} ({} compared, {} differ)", YesNo(v.answers_equal),
+                                    v.answers_compared, v.answers_mismatched)},
+      {"witnesses agree", YesNo(v.witnesses_agree)},
+      {"each leg began on a clean stack and an idle disk",
+       YesNo(!Has(v.findings, Reason::kWashoutNotProven) && v.summary_rows > 0)},
+      {"judged by what was declared", YesNo(v.declaration_unchanged)},
+      {"no order effect", v.order_effect_insufficient_pairs ? "not examined: too few pairs"
+                                                            : YesNo(!v.order_effect_suspect)},
+      {"decision grade", YesNo(v.decision_grade)}};
+  rows.insert(rows.end(), rest.begin(), rest.end());
+  return "## Gates\n\n" + MarkdownTable({"gate", "holds"}, rows) + "\n";
+}
+
+std::string FilterSection(const Verdict& v) {
+  if (!v.filter.protocol || v.filter.legs.empty()) return "";
+  const auto blocks = [](const Reading<std::uint64_t>& r) {
+    return r.available() ? fmt::format("{}", *r) : "NA";
+  };
+  const bool three = *v.filter.protocol == FilterProtocol::kProduction;
+  std::vector<std::string> header{"leg", "filter, by the worker", "written at visit 1"};
+  if (three) header.insert(header.end(), {"written at visit 2", "longest time between"});
+  header.insert(header.end(), {"written of prompts sent once", "read in the replay", "proven"});
+  std::vector<std::vector<std::string>> rows;
+  for (const FilterVisits& f : v.filter.legs) {
+    rows.push_back({f.run_id,
+                    f.filter_on.available() ? (*f.filter_on ? "on" : "off")
+                                            : "NA (" + f.filter_on.reason() + ")",
+                    blocks(f.written_first)});
+    auto& row = rows.back();
+    if (three) row.insert(row.end(), {blocks(f.written_second), Figure(f.visit_gap_s, 1, "s")});
+    row.insert(row.end(), {blocks(f.written_pressure), blocks(f.read_last), YesNo(f.proven)});
+  }
+  return fmt::format(
+      "## Disk-offload filter\n\nThis verdict speaks of {}. Blocks of the SSD:\n\n{}\n",
+      v.filter.Sentence(), MarkdownTable(header, rows));
 }
 
 std::string PairSection(const Phase70Analysis& a) {

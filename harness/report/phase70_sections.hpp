@@ -16,6 +16,8 @@ std::string ContrastSection(const Verdict& verdict);
 /// Result, break-even length, hits; empty without a B2 arm.
 std::string BreakEvenSection(const Verdict& verdict);
 std::string GateSection(const Verdict& verdict);
+/// What each visit wrote and read; empty unless a filter protocol was declared and a B2 leg ran.
+std::string FilterSection(const Verdict& verdict);
 std::string PairSection(const Phase70Analysis& analysis);
 
 }  // namespace kvtier
