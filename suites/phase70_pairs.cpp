@@ -78,6 +78,19 @@ TEST_P(Phase70, GateMechanism) {
   });
 }
 
+// Which mode the verdict speaks of: mechanism (disk-offload filter off) or production (filter on,
+// three visits), as declared before the run and proven by what each visit wrote and read.
+TEST_P(Phase70, GateFilterProtocol) {
+  const auto run = Finished();
+  const auto& declared = run.manifest.setup.gates.filter_protocol;
+  if (!declared) GTEST_SKIP() << "this run declared no filter protocol";
+  RecordProperty("filter_protocol", std::string(FilterProtocolName(*declared)));
+  ExpectOverLegs(run, kEveryTier,
+                 [&](const LegEvidence& leg) { return CheckFilterProtocol(leg, *declared); });
+  if (const auto why = WhyNoArm(run, {TierMode::kB2}); !why.empty()) GTEST_SKIP() << why;
+  EXPECT_TRUE(run.verdict.filter.proven) << run.verdict.filter.Sentence();
+}
+
 TEST_P(Phase70, GateB1Off) {
   const auto run = Finished();
   if (const auto why = WhyNoArm(run, {TierMode::kB1}); !why.empty()) GTEST_SKIP() << why;
