@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "harness/report/bundle.hpp"
 
 /// A small leg with every kind of field filled, for the tests of this folder and of whoever reads
@@ -16,16 +17,8 @@ namespace kvtier::sample {
 
 /// An empty folder that goes away with the test process.
 inline std::filesystem::path Scratch(const std::string& name) {
-  struct Root {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / fmt::format("kvtier_report_{}", ::getpid());
-    ~Root() {
-      std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
-    }
-  };
-  static const Root root;
-  const auto dir = root.path / name;
+  static const TempDir root;
+  const auto dir = root / name;
   std::filesystem::remove_all(dir);
   std::filesystem::create_directories(dir);
   return dir;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/device/canned_runner.hpp"
 
 namespace kvtier {
@@ -23,18 +24,17 @@ using ::testing::SizeIs;
 /// A folder for a made-up /proc and /dev.
 class GpuTest : public ::testing::Test {
  protected:
-  GpuTest() : root_(fs::path(::testing::TempDir()) / fmt::format("gpu_{}", ::getpid())) {
+  GpuTest() {
     fs::create_directories(root_ / "proc");
     fs::create_directories(root_ / "dev");
   }
-  ~GpuTest() override { fs::remove_all(root_); }
   GpuOptions Options(const std::string& library) {
     return {.library = library,
             .runner = table_.Runner(),
             .roots = {root_ / "proc", root_ / "sys"},
             .dev = root_ / "dev"};
   }
-  fs::path root_;
+  TempDir root_;
   canned::Table table_;
 };
 

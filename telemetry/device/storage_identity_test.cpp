@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/device/pcie.hpp"
 #include "telemetry/os/block_device.hpp"
 
@@ -24,11 +25,6 @@ const OsRoots kSpark{kGolden / "proc", kGolden / "sys"};
 /// A folder for a made-up /sys.
 class SysTree : public ::testing::Test {
  protected:
-  SysTree() : root_(fs::path(::testing::TempDir()) / fmt::format("sys_{}", ::getpid())) {
-    fs::create_directories(root_);
-    roots_ = {root_ / "proc", root_ / "sys"};
-  }
-  ~SysTree() override { fs::remove_all(root_); }
   void Put(const std::string& file, std::string_view text) {
     fs::create_directories((root_ / "sys" / file).parent_path());
     WriteFileAtomic(root_ / "sys" / file, text);
@@ -37,8 +33,8 @@ class SysTree : public ::testing::Test {
     fs::create_directories((root_ / "sys" / from).parent_path());
     fs::create_symlink(root_ / "sys" / to, root_ / "sys" / from);
   }
-  fs::path root_;
-  OsRoots roots_;
+  TempDir root_;
+  OsRoots roots_{root_ / "proc", root_ / "sys"};
 };
 
 TEST(SparkTree, ControllerDiskAndLink) {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/logs/log_report.hpp"
 
 namespace kvtier {
@@ -27,11 +28,7 @@ constexpr std::chrono::system_clock::time_point kEpoch{};
 
 class CacheDir : public ::testing::Test {
  protected:
-  CacheDir()
-      : root_(fs::path(::testing::TempDir()) / fmt::format("kv_{}_{}", ::getpid(), ++serial_)) {
-    fs::create_directories(root_ / "kv");
-  }
-  ~CacheDir() override { fs::remove_all(root_); }
+  CacheDir() { fs::create_directories(root_ / "kv"); }
   // `seconds`: its modification time, since the epoch.
   void Put(const std::string& name, std::size_t size, std::int64_t seconds) {
     const fs::path path = root_ / "kv" / name;
@@ -47,8 +44,7 @@ class CacheDir : public ::testing::Test {
   std::string Text(const CacheDirSnapshot& s) { return ReadFile(root_ / "run" / s.path); }
   std::string Files(const CacheDirSnapshot& s) { return ReadFile(root_ / "run" / s.files_path); }
 
-  fs::path root_;
-  static inline int serial_ = 0;
+  TempDir root_;
 };
 
 TEST_F(CacheDir, FilesAreListedByTime) {
@@ -59,12 +55,12 @@ TEST_F(CacheDir, FilesAreListedByTime) {
   EXPECT_EQ(s.files_path, "telemetry/kvbm_before_replay_19700101T000000Z_files.txt");
   EXPECT_EQ(Files(s), fmt::format("1970-01-01T00:00:00.000+00:00 7 {0}/kv/sub/a\n"
                                   "1970-01-01T00:00:01.000+00:00 5 {0}/kv/b\n",
-                                  root_.string()));
+                                  root_.path().string()));
   EXPECT_EQ(s.files, 2u);
   EXPECT_THAT(s.notes, IsEmpty());
   EXPECT_THAT(Text(s), HasSubstr(fmt::format("timestamp_utc=1970-01-01T00:00:00.000+00:00\n"
                                              "cache_dir={}/kv\n--- du -sh ---\n",
-                                             root_.string())));
+                                             root_.path().string())));
   EXPECT_THAT(Text(s), HasSubstr("--- file_count ---\n2\n"));
 }
 
@@ -78,7 +74,8 @@ TEST_F(CacheDir, SizesAreBlocksAndCumulative) {
     blocks += static_cast<std::uint64_t>(status.st_blocks);
   }
   EXPECT_EQ(s.allocated, Bytes{blocks * 512});
-  EXPECT_THAT(Text(s), HasSubstr(fmt::format("\t{}/kv/one/two\n--- file_count", root_.string())))
+  EXPECT_THAT(Text(s),
+              HasSubstr(fmt::format("\t{}/kv/one/two\n--- file_count", root_.path().string())))
       << "depth 2 is the deepest that is shown";
 }
 

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/logs/log_report.hpp"
 
 namespace kvtier {
@@ -80,18 +81,15 @@ TEST(CufileConclusionOf, OneSentence) {
 
 class CufileLogs : public ::testing::Test {
  protected:
-  CufileLogs()
-      : root_(fs::path(::testing::TempDir()) / fmt::format("cufile_{}_{}", ::getpid(), ++serial_)) {
+  CufileLogs() {
     fs::create_directories(root_ / "var");
     fs::create_directories(root_ / "cwd");
   }
-  ~CufileLogs() override { fs::remove_all(root_); }
   void Append(const fs::path& name, std::string_view text) {
     std::ofstream(root_ / name, std::ios::app | std::ios::binary) << text << '\n';
   }
   CufilePlaces Places() { return {{root_ / "var", root_ / "cwd"}, {root_ / "named.log"}}; }
-  fs::path root_;
-  static inline int serial_ = 0;
+  TempDir root_;
 };
 
 TEST_F(CufileLogs, OnlyThisLegDecides) {

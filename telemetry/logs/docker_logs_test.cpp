@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/logs/log_report.hpp"
 
 namespace kvtier {
@@ -34,10 +35,6 @@ CommandResult Exited(int code, std::string out, std::string err = "") {
 /// Canned answers in the order of the calls; what was asked is kept.
 class Docker : public ::testing::Test {
  protected:
-  Docker()
-      : root_(fs::path(::testing::TempDir()) / fmt::format("docker_{}_{}", ::getpid(), ++serial_)) {
-  }
-  ~Docker() override { fs::remove_all(root_); }
   DockerEvidence Collect(const std::vector<std::string>& containers) {
     return CollectDockerLogs(
         root_, containers, std::chrono::system_clock::time_point{},
@@ -51,10 +48,10 @@ class Docker : public ::testing::Test {
           return answer;
         });
   }
-  fs::path root_;
+  TempDir temp_;
+  fs::path root_ = temp_ / "run";  // not there yet
   std::deque<CommandResult> answers_;
   std::vector<std::string> asked_;
-  static inline int serial_ = 0;
 };
 
 TEST_F(Docker, NoDockerIsOneReasonAndNothingElse) {

@@ -13,6 +13,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/logs/log_report.hpp"
 
 namespace kvtier {
@@ -27,11 +28,6 @@ using ::testing::StartsWith;
 
 class Logs : public ::testing::Test {
  protected:
-  Logs()
-      : root_(fs::path(::testing::TempDir()) / fmt::format("logs_{}_{}", ::getpid(), ++serial_)) {
-    fs::create_directories(root_);
-  }
-  ~Logs() override { fs::remove_all(root_); }
   void Append(const fs::path& name, std::string_view text) {
     std::ofstream(root_ / name, std::ios::app | std::ios::binary) << text;
   }
@@ -43,8 +39,7 @@ class Logs : public ::testing::Test {
   }
   std::string Copied() { return ReadFile(root_ / "run/telemetry/logs/worker.log"); }
 
-  fs::path root_;
-  static inline int serial_ = 0;
+  TempDir root_;
 };
 
 TEST_F(Logs, OnlyWhatTheLegWroteIsCopied) {
@@ -225,13 +220,13 @@ TEST_F(Logs, TailsAreHeadedByTheirPath) {
   const std::vector<fs::path> paths{root_ / "worker.log", root_ / "empty.log", root_ / "none.log"};
   EXPECT_EQ(TailsText(paths, 2), fmt::format("--- {0}/worker.log\nb\nc\n--- {0}/empty.log: empty\n"
                                              "--- {0}/none.log: {0}/none.log does not exist\n",
-                                             root_.string()));
+                                             root_.path().string()));
   LogCollector collector({{"late", root_ / "late.log"}, {"none", root_ / "none.log"}});
   Append("late.log", "x\ny");
   EXPECT_EQ(TailsText(collector.Collect(root_ / "run"), 1),
             fmt::format("--- telemetry/logs/late.log\ny\n--- {0}/none.log: {0}/none.log does not "
                         "exist\n",
-                        root_.string()));
+                        root_.path().string()));
 }
 
 TEST_F(Logs, TheReportHoldsFiguresOrReasons) {

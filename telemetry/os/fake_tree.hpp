@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/roots.hpp"
 
 namespace kvtier {
@@ -16,16 +17,6 @@ namespace kvtier {
 /// A folder that stands for / with a made-up /proc and /sys; for tests. It is removed at the end.
 class FakeTree {
  public:
-  FakeTree()
-      : root_(std::filesystem::temp_directory_path() /
-              fmt::format("kvtier_os_{}_{}", ::getpid(), ++serial_)) {
-    std::filesystem::create_directories(root_);
-    roots_ = {root_ / "proc", root_ / "sys"};
-  }
-  ~FakeTree() { std::filesystem::remove_all(root_); }
-  FakeTree(const FakeTree&) = delete;
-  FakeTree& operator=(const FakeTree&) = delete;
-
   void Put(const std::string& file, std::string_view text) {
     std::filesystem::create_directories((root_ / file).parent_path());
     WriteFileAtomic(root_ / file, text);
@@ -47,11 +38,8 @@ class FakeTree {
   }
 
  protected:
-  std::filesystem::path root_;
-  OsRoots roots_;
-
- private:
-  static inline int serial_ = 0;
+  TempDir root_;
+  OsRoots roots_{root_ / "proc", root_ / "sys"};
 };
 
 /// The made-up DGX Spark of golden/README.md.

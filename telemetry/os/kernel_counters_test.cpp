@@ -47,7 +47,7 @@ TEST_F(FakeKernel, ATextIsReadAgainAndSurvivesItsFile) {
   EXPECT_EQ(*moved.Read(), large);
   EXPECT_EQ(*ProcText("/proc/self/stat").Read().Map([](std::string_view t) { return t.empty(); }),
             false);
-  EXPECT_FALSE(ProcText(root_).Read().available()) << "a folder is no text";
+  EXPECT_FALSE(ProcText(root_.path()).Read().available()) << "a folder is no text";
 }
 
 TEST(CpuTimesText, SecondsOfAllAndOfEachCore) {

@@ -46,7 +46,7 @@ TEST_F(FakeSystem, MountsTellTypeAndSource) {
       "22 1 254:0 / / rw - ext4 /dev/vda rw\n"
       "30 22 0:31 / {0} rw,relatime shared:5 - btrfs /dev/sdb1 rw,subvol=/x\n"
       "31 30 0:44 / {0}/fast rw - tmpfs tmpfs rw\n",
-      fs::canonical(root_).string());
+      fs::canonical(root_.path()).string());
   Put("proc/self/mountinfo", mounts);
   EXPECT_EQ(MountSourceOf(mounts, 0, 31), "/dev/sdb1");
   EXPECT_EQ(MountSourceOf(mounts, 0, 44), "") << "tmpfs has no device";
