@@ -1,38 +1,13 @@
 #include <algorithm>
-#include <map>
-#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "harness/judge/answers.hpp"
 #include "harness/judge/gates.hpp"
 
 namespace kvtier {
 namespace {
-
-/// Requests with the same key must be answered alike: prompt, sampling, extras.
-using RequestKey = std::tuple<std::string, std::string, std::string>;
-
-RequestKey KeyOf(const RequestRecord& r) {
-  const RequestIdentity& id = r.planned.identity;
-  return {id.prompt_sha256, id.generation_params_sha256, id.request_extras_sha256};
-}
-
-std::vector<const RequestRecord*> OkInIssueOrder(const LegEvidence& leg) {
-  std::vector<const RequestRecord*> out;
-  for (const RequestRecord& r : leg.records) {
-    if (r.outcome == Outcome::kOk && !r.planned.identity.prompt_sha256.empty()) out.push_back(&r);
-  }
-  std::stable_sort(out.begin(), out.end(), [](const auto* a, const auto* b) {
-    return a->request_index < b->request_index;
-  });
-  return out;
-}
-
-std::map<RequestKey, const RequestRecord*> FirstAnswers(const LegEvidence& leg) {
-  std::map<RequestKey, const RequestRecord*> first;
-  for (const RequestRecord* r : OkInIssueOrder(leg)) first.emplace(KeyOf(*r), r);
-  return first;
-}
 
 bool TemperatureZero(const LegEvidence& leg) {
   return std::all_of(leg.records.begin(), leg.records.end(),
@@ -59,17 +34,6 @@ std::string DifferenceText(const RequestRecord& before, const RequestRecord& aft
                      before.text.size(), at - before.text.begin() + 1);
 }
 
-void Compare(const RequestRecord& before, const RequestRecord& after, const std::string& where,
-             AnswerAgreement& agreement) {
-  if (!Comparable(before, after)) return;
-  ++agreement.compared;
-  if (SameAnswer(before, after)) return;
-  if (agreement.mismatched++ == 0) {
-    agreement.first_mismatch =
-        fmt::format("{} {}: {}", before.planned.prompt_id, where, DifferenceText(before, after));
-  }
-}
-
 Findings FindingsOf(const AnswerAgreement& a, const std::string& run_id, bool must_compare) {
   if (a.mismatched > 0) {
     return {MakeFinding(a.gated ? Reason::kAnswerMismatch : Reason::kAnswersDiffer, run_id, "",
@@ -83,29 +47,70 @@ Findings FindingsOf(const AnswerAgreement& a, const std::string& run_id, bool mu
   return {};
 }
 
+/// Calls `both` for each request that both legs answered.
+template <class Both>
+void ForEachCommon(const LegAnswers& a, const LegAnswers& b, Both both) {
+  auto in_b = b.rows.begin();
+  for (const LegAnswers::Row& row : a.rows) {
+    while (in_b != b.rows.end() && in_b->key < row.key) ++in_b;
+    if (in_b == b.rows.end()) return;
+    if (in_b->key == row.key) both(row, *in_b);
+  }
+}
+
 }  // namespace
 
 AnswerAgreement CompareAnswers(const LegEvidence& leg) {
   AnswerAgreement agreement;
   agreement.gated = leg.deterministic && TemperatureZero(leg);
-  const auto first = FirstAnswers(leg);
-  for (const RequestRecord* r : OkInIssueOrder(leg)) {
-    const RequestRecord& reference = *first.at(KeyOf(*r));
-    if (&reference == r) continue;
-    Compare(reference, *r, fmt::format("in {} after {}", r->phase, reference.phase), agreement);
+  std::vector<std::pair<Hash128, const RequestRecord*>> answers;
+  for (const RequestRecord& r : leg.records) {
+    if (r.outcome == Outcome::kOk && !r.planned.identity.prompt_sha256.empty())
+      answers.emplace_back(RequestKeyOf(r), &r);
+  }
+  std::stable_sort(answers.begin(), answers.end(), [](const auto& x, const auto& y) {
+    return x.first != y.first ? x.first < y.first
+                              : x.second->request_index < y.second->request_index;
+  });
+  const RequestRecord *first = nullptr, *wrong = nullptr, *right = nullptr;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const RequestRecord& r = *answers[i].second;
+    if (i == 0 || answers[i].first != answers[i - 1].first) {
+      first = &r;
+      continue;
+    }
+    if (!Comparable(*first, r)) continue;
+    ++agreement.compared;
+    if (SameAnswer(*first, r)) continue;
+    ++agreement.mismatched;
+    if (wrong != nullptr && wrong->request_index <= r.request_index) continue;
+    wrong = &r;
+    right = first;
+  }
+  if (wrong != nullptr) {
+    agreement.first_mismatch =
+        fmt::format("{} in {} after {}: {}", right->planned.prompt_id, wrong->phase, right->phase,
+                    DifferenceText(*right, *wrong));
   }
   return agreement;
 }
 
-AnswerAgreement CompareAnswersAcross(const LegEvidence& a, const LegEvidence& b) {
+AnswerAgreement CompareAnswersAcross(const LegAnswers& a, const LegAnswers& b) {
   AnswerAgreement agreement;
-  agreement.gated = a.deterministic && b.deterministic && TemperatureZero(a) && TemperatureZero(b);
-  const auto in_b = FirstAnswers(b);
-  for (const auto& [key, record] : FirstAnswers(a)) {
-    const auto found = in_b.find(key);
-    if (found == in_b.end()) continue;
-    Compare(*record, *found->second, fmt::format("in {} and {}", a.run_id, b.run_id), agreement);
-  }
+  agreement.gated = a.gated && b.gated;
+  ForEachCommon(a, b, [&](const LegAnswers::Row& left, const LegAnswers::Row& right) {
+    const bool texts = left.text_bytes > 0 && right.text_bytes > 0;
+    if (!texts && !(left.has_output && right.has_output)) return;
+    ++agreement.compared;
+    if (texts ? left.text == right.text && left.text_bytes == right.text_bytes
+              : left.output == right.output)
+      return;
+    if (agreement.mismatched++ > 0) return;
+    agreement.first_mismatch = fmt::format(
+        "{} in {} and {}: {}", a.PromptId(left), a.run_id, b.run_id,
+        texts ? fmt::format("texts of {} and {} bytes differ", left.text_bytes, right.text_bytes)
+              : "the hashes of the answers differ");
+  });
   return agreement;
 }
 
@@ -114,7 +119,7 @@ Findings CheckAnswers(const LegEvidence& leg) {
   return FindingsOf(CompareAnswers(leg), leg.run_id, must_compare);
 }
 
-Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b) {
+Findings CheckAnswersAcross(const LegAnswers& a, const LegAnswers& b) {
   Findings out = FindingsOf(CompareAnswersAcross(a, b), b.run_id, true);
   for (Finding& f : out) {
     if (f.reason == Reason::kAnswersNotCompared) {
@@ -124,27 +129,41 @@ Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b) {
   return out;
 }
 
-Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b) {
-  const auto in_b = FirstAnswers(b);
+Findings CheckLengthsAcross(const LegAnswers& a, const LegAnswers& b) {
   std::size_t compared = 0, different = 0;
   std::string example;
-  for (const auto& [key, record] : FirstAnswers(a)) {
-    const auto found = in_b.find(key);
-    if (found == in_b.end() || !record->usage || !found->second->usage) continue;
+  ForEachCommon(a, b, [&](const LegAnswers::Row& left, const LegAnswers::Row& right) {
+    if (left.completion_tokens < 0 || right.completion_tokens < 0) return;
     ++compared;
-    const auto left = record->usage->completion_tokens;
-    const auto right = found->second->usage->completion_tokens;
-    if (left == right) continue;
-    if (different++ == 0) {
-      example = fmt::format("{}: {} tokens in {}, {} in {}", record->planned.prompt_id, left,
-                            a.run_id, right, b.run_id);
-    }
-  }
+    if (left.completion_tokens == right.completion_tokens || different++ > 0) return;
+    example = fmt::format("{}: {} tokens in {}, {} in {}", a.PromptId(left), left.completion_tokens,
+                          a.run_id, right.completion_tokens, b.run_id);
+  });
   if (different == 0) return {};
   return {MakeFinding(
       Reason::kOutputLengthMismatch, b.run_id, "",
       fmt::format("{} of {} requests generated different lengths in both arms, first {}", different,
                   compared, example))};
+}
+
+Findings CheckSameWork(const LegAnswers& a, const LegAnswers& b) {
+  Findings out;
+  if (a.model_id != b.model_id) {
+    out.push_back(MakeFinding(
+        Reason::kWrongModel, b.run_id, "",
+        fmt::format("{} asked {}, {} asked {}", a.run_id,
+                    a.model_id.empty() ? "a model that was not recorded" : a.model_id, b.run_id,
+                    b.model_id.empty() ? "a model that was not recorded" : b.model_id)));
+  }
+  for (const auto& [phase, sent] : a.sent) {
+    const auto other = b.sent.find(phase);
+    if (other == b.sent.end() || other->second == sent) continue;
+    out.push_back(
+        MakeFinding(Reason::kReplayPromptsChanged, b.run_id, phase,
+                    fmt::format("{} sent {} requests and {} sent {}, and they are not the same",
+                                a.run_id, sent.count, b.run_id, other->second.count)));
+  }
+  return out;
 }
 
 }  // namespace kvtier

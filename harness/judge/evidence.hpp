@@ -151,6 +151,13 @@ struct WorkerReadback {
   std::string kernel_note;            // e.g. which matrix kernel the reference worker chose
 };
 
+/// The requests of one phase in the order of the plan, as one value.
+struct RequestSequence {
+  std::size_t count = 0;
+  std::string sha256;  // over position and text of each
+  bool operator==(const RequestSequence&) const = default;
+};
+
 /// One leg: one run on one freshly started stack.
 struct LegEvidence {
   std::string run_id;
@@ -161,6 +168,10 @@ struct LegEvidence {
   bool deterministic = false;  // answers are gated only where the stack promises equal text
   std::uint64_t block_bytes = 0;
   int block_tokens = 0;
+  std::string model_id;  // that requests ask for, as resolved; empty: not recorded
+  /// Prompts of request_manifest.jsonl by phase, as they were declared before traffic; empty: no
+  /// plan was written.
+  std::map<std::string, RequestSequence> planned_prompts;
   bool closed = false;  // the run ended and wrote its summary; a killed run stays false
   bool run_valid = false;
   std::string invalid_reason;

@@ -15,11 +15,14 @@ namespace kvtier::test {
 
 constexpr std::uint64_t kBlockBytes = 327'680;
 constexpr std::uint64_t kReplayBlocks = 1020;
+constexpr const char* kModel = "model";
 
 inline RequestRecord MakeRecord(int index, const std::string& phase, int prompt, double ttfc_ms) {
   RequestRecord r;
   r.request_index = index;
   r.phase = phase;
+  r.phase_request_index = index;
+  r.response_model = kModel;
   r.planned.prompt_id = fmt::format("p{:03}", prompt);
   r.planned.identity.prompt_sha256 = fmt::format("prompt {}", prompt);
   r.planned.identity.generation_params_sha256 = "params";
@@ -127,6 +130,7 @@ inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run
   leg.deterministic = true;
   leg.block_bytes = kBlockBytes;
   leg.block_tokens = 32;
+  leg.model_id = kModel;
   leg.closed = true;
   leg.run_valid = true;
   leg.worker.disk_cache_gb = tier == TierMode::kB2 ? 0.5 : 0.0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/core/units.hpp"
+#include "harness/judge/answers.hpp"
 #include "harness/judge/evidence.hpp"
 #include "harness/judge/filter_protocol.hpp"
 #include "harness/judge/reason.hpp"
@@ -32,6 +33,8 @@ struct GateOptions {
   /// BENCH_PHASE70_FILTER_PROTOCOL: how the disk-offload filter is dealt with; empty: nothing was
   /// declared about it.
   std::optional<FilterProtocol> filter_protocol = std::nullopt;
+
+  bool operator==(const GateOptions&) const = default;
 };
 
 /// The phase whose latencies are the headline: `replay`, else `replay_A`, else the first that
@@ -57,14 +60,29 @@ Findings CheckMetrics(const LegEvidence& leg);
 /// beside the engine.
 Findings CheckExpectedHits(const LegEvidence& leg);
 /// In the headline phase a saturated client invalidates the leg; elsewhere it is a soft finding.
+/// Its own figures decide, whatever it concluded from them itself.
 Findings CheckClient(const LegEvidence& leg);
 Findings CheckDrain(const LegEvidence& leg);
 Findings CheckColdStart(const LegEvidence& leg);
 /// Requests that fixed their length (ignore_eos) generated exactly max_tokens, and every ok answer
 /// states its usage.
 Findings CheckLengths(const LegEvidence& leg);
+/// A request that is called ok has a status of 2xx, no error, some text, an end, and stamps that go
+/// forward.
+Findings CheckOutcomes(const LegEvidence& leg);
+/// What was sent is what was planned, and every replay repeats what was sent before it.
+Findings CheckRequests(const LegEvidence& leg);
+/// Every answer that names its model names the one that was asked.
+Findings CheckModel(const LegEvidence& leg);
+/// Phases and requests have the same times by the wall clock and by the monotonic one.
+Findings CheckClocks(const LegEvidence& leg);
 /// Both arms generated the same number of tokens for the same request.
-Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b);
+Findings CheckLengthsAcross(const LegAnswers& a, const LegAnswers& b);
+inline Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b) {
+  return CheckLengthsAcross(AnswersOf(a), AnswersOf(b));
+}
+/// Both arms asked the same model for the same requests, phase by phase.
+Findings CheckSameWork(const LegAnswers& a, const LegAnswers& b);
 /// reuse_verify: some tier answered reuse_2 or reuse_3, the texts are equal, reuse_1 found nothing.
 Findings CheckReuse(const LegEvidence& leg);
 
@@ -80,11 +98,14 @@ struct AnswerAgreement {
 AnswerAgreement CompareAnswers(const LegEvidence& leg);
 /// Across the legs of a pair: the first ok answers of both to the same request in the headline
 /// phase.
-AnswerAgreement CompareAnswersAcross(const LegEvidence& a, const LegEvidence& b);
+AnswerAgreement CompareAnswersAcross(const LegAnswers& a, const LegAnswers& b);
 /// ANSWER_MISMATCH where gated; ANSWERS_DIFFER as a note elsewhere; ANSWERS_NOT_COMPARED when a
 /// gated leg with a headline phase had nothing to compare.
 Findings CheckAnswers(const LegEvidence& leg);
-Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b);
+Findings CheckAnswersAcross(const LegAnswers& a, const LegAnswers& b);
+inline Findings CheckAnswersAcross(const LegEvidence& a, const LegEvidence& b) {
+  return CheckAnswersAcross(AnswersOf(a), AnswersOf(b));
+}
 
 /// The disk of the KV cache: described before and after the leg, healthy, and the one whose
 /// counters were read. A missing log is a note, and none where the disk has no such log.

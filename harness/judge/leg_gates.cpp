@@ -6,6 +6,8 @@
 
 #include "harness/judge/gates.hpp"
 #include "harness/judge/noise.hpp"
+#include "harness/load/runner.hpp"
+#include "harness/stats/quantile.hpp"
 
 namespace kvtier {
 namespace {
@@ -98,6 +100,16 @@ void AddErrors(const LegEvidence& leg, const PhaseEvidence* headline, const Gate
   }
 }
 
+std::optional<double> TtfcP50(const LegEvidence& leg, const PhaseEvidence& phase) {
+  std::vector<double> ttfc;
+  for (const RequestRecord* r : OkRecords(leg, phase.name)) {
+    if (const auto ms = r->TtfcMs()) ttfc.push_back(*ms);
+  }
+  if (ttfc.empty()) return std::nullopt;
+  std::sort(ttfc.begin(), ttfc.end());
+  return SortedQuantile(ttfc, 0.5);
+}
+
 }  // namespace
 
 const PhaseEvidence* HeadlinePhase(const LegEvidence& leg) {
@@ -149,9 +161,14 @@ Findings CheckClient(const LegEvidence& leg) {
   Findings out;
   const PhaseEvidence* headline = HeadlinePhase(leg);
   for (const PhaseEvidence& phase : leg.phases) {
-    if (!phase.client.saturated) continue;
-    Finding f =
-        MakeFinding(Reason::kClientSaturated, leg.run_id, phase.name, phase.client.saturated_why);
+    std::string why = phase.client.saturated_why;
+    if (!phase.client.saturated) {
+      ClientLoad again = phase.client;
+      JudgeSaturation(again, TtfcP50(leg, phase));
+      if (!again.saturated) continue;
+      why = "it called itself fast enough, but " + again.saturated_why;
+    }
+    Finding f = MakeFinding(Reason::kClientSaturated, leg.run_id, phase.name, why);
     if (headline != nullptr && headline != &phase) f.severity = Severity::kSoft;
     out.push_back(f);
   }
@@ -236,6 +253,9 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckExpectedHits(leg));
   add(reuse ? CheckReuse(leg) : CheckAnswers(leg));
   add(CheckLengths(leg));
+  add(CheckOutcomes(leg));
+  add(CheckRequests(leg));
+  add(CheckModel(leg));
   for (Finding& f : CheckIoAttribution(leg, options.io_attrib_expected)) {
     // The witnesses of the phase may have said it already.
     const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
@@ -245,6 +265,7 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   }
   add(CheckStorageEvidence(leg));
   add(CheckNoise(leg));
+  add(CheckClocks(leg));
   return out;
 }
 

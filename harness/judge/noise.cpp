@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/judge/gates.hpp"
+
 namespace kvtier {
 namespace {
 
@@ -86,6 +88,7 @@ class LegNoise {
       BackgroundIo(w, "during the phase", io);
     }
     AddIfAny(Reason::kNoiseBackgroundIo, io);
+    if (!io.empty() && rates) HardenIfOutmoved(w);
     if (Sees("background CPU", w.cpu_other_ratio) && Sees("CPU steal", w.cpu_steal_ratio) && rates)
       Cpu(w);
     Throttling(w);
@@ -97,6 +100,18 @@ class LegNoise {
                       "{:g} ms",
                       *w.clock_step_ms, options_.clock_step_ms));
     }
+  }
+
+  /// Where others moved more than the stack itself, the time to reload from that disk is theirs.
+  void HardenIfOutmoved(const HostWindow& w) {
+    if (!HasDiskTier(leg_.tier) || phase_ != HeadlinePhase(leg_)) return;
+    for (const auto& r : {w.other_read, w.other_write, w.stack_read, w.stack_write}) {
+      if (!r.available()) return;
+    }
+    const Bytes other = *w.other_read + *w.other_write;
+    if (other < options_.outmoved_floor || other <= *w.stack_read + *w.stack_write) return;
+    out_.back().severity = Severity::kBlocksDecision;
+    out_.back().detail += "; that is more than the stack moved itself";
   }
 
   bool LongEnough(const HostWindow& w, const char* prefix) {

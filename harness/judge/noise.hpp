@@ -5,6 +5,8 @@
 
 /// The noise guards: did the machine do anything else while a leg was measured? Soft findings, one
 /// a guard and phase; in over a quarter of the legs they cap the grade at C, they never invalidate.
+/// Two block a decision: a wall clock that was set, and others that moved more on the KV disk than
+/// the stack did while a leg reloaded from it.
 namespace kvtier {
 
 struct NoiseOptions {
@@ -17,6 +19,9 @@ struct NoiseOptions {
   double other_io_share = 0.05;
   double other_io_mib_per_s = 5;
   Bytes other_io_floor = 8_MiB;
+  /// Where a leg with the SSD tier replays, others that moved more than the stack did, and no less
+  /// than this, block a decision. Chosen: the floor of the witness rule on a real machine.
+  Bytes outmoved_floor = 64_MiB;
   /// Waiting for the disk before traffic, when the run itself is at rest. Chosen.
   double iowait_before = 0.10;
   /// CPU time of others, of the whole machine. Chosen: 0.2 of 2 cores, above the interrupts and the

@@ -55,7 +55,7 @@ void ExpectNoise(const std::vector<Noise>& table) {
     EXPECT_EQ(findings[0].phase, "replay") << noise.name;
     EXPECT_EQ(findings[0].severity, Describe(findings[0].reason).severity) << noise.name;
     EXPECT_THAT(findings[0].detail, HasSubstr(noise.detail)) << noise.name;
-    EXPECT_TRUE(Passes(findings)) << noise.name;
+    EXPECT_EQ(Passes(findings), noise.code != "NOISE_CLOCK_STEP") << noise.name;
   }
 }
 
@@ -65,11 +65,11 @@ TEST(Noise, BackgroundIo) {
   ExpectNoise({
       {"fio in the phase",
        [](auto&, auto&, auto& d) {
-         d.other_read = 600_MiB;
-         d.device_read = 700_MiB;
+         d.other_read = 180_MiB;
+         d.device_read = 280_MiB;
        },
        "NOISE_BACKGROUND_IO",
-       "others read 600.00 MiB and wrote 0 B during the phase (60.0 MiB/s, 75 % of nvme0n1)"},
+       "others read 180.00 MiB and wrote 0 B during the phase (18.0 MiB/s, 47 % of nvme0n1)"},
       {"a writer before the phase", [](auto&, auto& b, auto&) { b.other_write = 60_MiB; },
        "NOISE_BACKGROUND_IO", "wrote 60.00 MiB before the phase (6.0 MiB/s"},
       {"exactly 5 MiB/s", [](auto&, auto&, auto& d) { d.other_write = 50_MiB; }, "", ""},

@@ -172,12 +172,13 @@ int SoftFailLegs(const std::vector<JudgedLeg>& legs) {
 void AddPairGates(const std::vector<JudgedPair>& pairs, Verdict& v) {
   for (const JudgedPair& pair : pairs) {
     if (pair.a == nullptr || pair.b == nullptr) continue;
-    const LegEvidence& a = pair.a->leg->evidence;
-    const LegEvidence& b = pair.b->leg->evidence;
+    const LegAnswers& a = pair.a->digest->answers;
+    const LegAnswers& b = pair.b->digest->answers;
     const AnswerAgreement across = CompareAnswersAcross(a, b);
     v.answers_compared += across.compared;
     v.answers_mismatched += across.mismatched;
-    for (const Findings& found : {CheckAnswersAcross(a, b), CheckLengthsAcross(a, b)}) {
+    for (const Findings& found :
+         {CheckAnswersAcross(a, b), CheckLengthsAcross(a, b), CheckSameWork(a, b)}) {
       v.findings.insert(v.findings.end(), found.begin(), found.end());
     }
   }
@@ -214,7 +215,7 @@ void FillChecks(const Phase70Input& input, const std::vector<JudgedLeg>& legs, V
   std::size_t b2 = 0, write = 0, rehydrate = 0, reuse = 0, reads_known = 0;
   bool b1_seen = false;
   for (const JudgedLeg& leg : legs) {
-    const AnswerAgreement own = CompareAnswers(leg.leg->evidence);
+    const AnswerAgreement& own = leg.digest->repeats;
     v.answers_compared += own.compared;
     v.answers_mismatched += own.mismatched;
     b1_seen = b1_seen || leg.leg->evidence.tier == TierMode::kB1;
@@ -265,11 +266,11 @@ Grade GradeOf(const Verdict& v, const EffectOptions& options) {
 
 void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Verdict& v) {
   std::vector<std::vector<LegFigures>> arms(3);
-  std::vector<const LegEvidence*> all, valid;
+  std::vector<BreakEvenLeg> valid;
   for (const JudgedLeg& leg : legs) {
-    all.push_back(&leg.leg->evidence);
+    if (leg.digest->filter) v.filter.legs.push_back(*leg.digest->filter);
     if (!leg.valid) continue;
-    valid.push_back(&leg.leg->evidence);
+    valid.push_back({&leg.leg->evidence, leg.digest->break_even});
     for (HitComparison& hit : CompareHits(leg.leg->evidence)) v.hits.push_back(std::move(hit));
     if (const int arm = ArmOf(*leg.leg, setup); arm >= 0)
       arms.at(static_cast<std::size_t>(arm)).push_back(leg.figures);
@@ -278,7 +279,10 @@ void FillArms(const Phase70Setup& setup, const std::vector<JudgedLeg>& legs, Ver
   v.arm_b = SummarizeArm(arms[1]);
   if (setup.mode_c) v.arm_c = SummarizeArm(arms[2]);
   v.break_even = ComputeBreakEven(valid);
-  v.filter = JudgeFilterProtocol(all, setup.gates.filter_protocol);
+  v.filter.protocol = setup.gates.filter_protocol;
+  v.filter.proven = !v.filter.legs.empty() &&
+                    std::all_of(v.filter.legs.begin(), v.filter.legs.end(),
+                                [](const FilterVisits& visits) { return visits.proven; });
 }
 
 void Decide(const Phase70Input& input, Verdict& v) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "harness/judge/evidence.hpp"
 #include "harness/judge/figures.hpp"
 #include "harness/judge/gates.hpp"
+#include "harness/judge/leg_digest.hpp"
 #include "harness/judge/order.hpp"
 #include "harness/judge/phase70_break_even.hpp"
 #include "harness/judge/phase70_hits.hpp"
@@ -84,7 +86,11 @@ struct Phase70Leg {
   LegEvidence evidence;
   ArmSequence sequence = {};  // of its block of three; empty in a pair
   std::optional<WashoutEvidence> washout = std::nullopt;
+  /// Set where the rows of `evidence` were released after it was made, by GatesOf(setup).
+  std::shared_ptr<const LegDigest> digest = nullptr;
 };
+/// What the legs of an experiment are judged by.
+GateOptions GatesOf(const Phase70Setup& setup);
 
 struct Phase70Input {
   Phase70Setup setup;

@@ -46,10 +46,10 @@ Figure MedianOf(std::vector<double> values, const std::string& why_empty) {
 
 /// Median over legs of what `of` measured; the last reason where none did.
 template <class Of>
-Figure OverLegs(const std::vector<const LegEvidence*>& legs, const char* none, Of of) {
+Figure OverLegs(const std::vector<const BreakEvenLeg*>& legs, const char* none, Of of) {
   std::vector<double> values;
   std::string why = none;
-  for (const LegEvidence* leg : legs) {
+  for (const BreakEvenLeg* leg : legs) {
     const Figure f = of(*leg);
     if (f.available()) {
       values.push_back(*f);
@@ -99,26 +99,20 @@ bool TimesItsTransfers(const LegEvidence& leg) {
 
 /// `transfers`: the time of the transfers themselves, else of the requests up to their first
 /// content.
-Reload ReloadOf(const LegEvidence& leg, bool transfers) {
+Reload ReloadOf(const BreakEvenLeg& of, bool transfers) {
   Reload out;
-  const PhaseEvidence* replay = HeadlinePhase(leg);
+  const PhaseEvidence* replay = HeadlinePhase(*of.leg);
   if (replay == nullptr) return out;
-  const Reading<Bytes> read = EngineRead(leg, *replay);
+  const Reading<Bytes> read = EngineRead(*of.leg, *replay);
   out.bytes = read.Map([](Bytes b) { return static_cast<double>(b.value); });
   if (out.bytes.available() && *out.bytes <= 0)
     out.bytes = Figure::Unavailable("the replay read nothing from the SSD");
-  double waited = 0, timed = 0;
-  for (const RequestRecord* r : OkRecords(leg, replay->name)) {
-    ++out.requests;
-    const auto ttfc_ms = r->TtfcMs();
-    if (!ttfc_ms) continue;
-    ++timed;
-    waited += *ttfc_ms / 1000;
-  }
+  out.requests = of.sample.replay_ok;
+  const double timed = of.sample.replay_timed;
   if (transfers) {
     out.seconds = replay->tiers.onboard_seconds;
-  } else if (out.requests > 0 && timed == out.requests && waited > 0) {
-    out.seconds = waited;
+  } else if (out.requests > 0 && timed == out.requests && of.sample.replay_waited_s > 0) {
+    out.seconds = of.sample.replay_waited_s;
   } else {
     // A request without its time would count as one that took none.
     out.seconds = Figure::Unavailable(
@@ -134,7 +128,8 @@ Figure Ratio(const Figure& a, const Figure& b, double scale = 1) {
   return *a / *b * scale;
 }
 
-Figure WrittenPerUsefulByte(const LegEvidence& leg) {
+Figure WrittenPerUsefulByte(const BreakEvenLeg& of) {
+  const LegEvidence& leg = *of.leg;
   double written = 0;
   for (const PhaseEvidence& phase : leg.phases) {
     const Reading<Bytes> system = phase.io.WitnessWrite();
@@ -144,7 +139,7 @@ Figure WrittenPerUsefulByte(const LegEvidence& leg) {
           fmt::format("bytes written in {}: {}", phase.name, bytes.reason()));
     written += static_cast<double>(bytes->value);
   }
-  return Ratio(written, ReloadOf(leg, false).bytes);
+  return Ratio(written, ReloadOf(of, false).bytes);
 }
 
 void Conclude(bool transfers_timed, BreakEven& b) {
@@ -189,27 +184,53 @@ std::string_view BreakEvenOutcomeName(BreakEven::Outcome outcome) {
   return kOutcomes.at(static_cast<std::size_t>(outcome)).second;
 }
 
+BreakEvenSample SampleBreakEven(const LegEvidence& leg) {
+  BreakEvenSample s;
+  s.prefill_tokens_per_s = PrefillRate(leg);
+  s.replay_ttfc_ms = ReplayTtfcMs(leg);
+  const PhaseEvidence* replay = HeadlinePhase(leg);
+  if (replay == nullptr) return s;
+  for (const RequestRecord* r : OkRecords(leg, replay->name)) {
+    ++s.replay_ok;
+    const auto ttfc_ms = r->TtfcMs();
+    if (!ttfc_ms) continue;
+    ++s.replay_timed;
+    s.replay_waited_s += *ttfc_ms / 1000;
+  }
+  return s;
+}
+
 BreakEven ComputeBreakEven(std::span<const LegEvidence* const> legs) {
-  std::vector<const LegEvidence*> without, with;
-  for (const LegEvidence* leg : legs) (HasDiskTier(leg->tier) ? with : without).push_back(leg);
+  std::vector<BreakEvenLeg> sampled;
+  for (const LegEvidence* leg : legs) sampled.push_back({leg, SampleBreakEven(*leg)});
+  return ComputeBreakEven(sampled);
+}
+
+BreakEven ComputeBreakEven(std::span<const BreakEvenLeg> legs) {
+  std::vector<const BreakEvenLeg*> without, with;
+  for (const BreakEvenLeg& leg : legs)
+    (HasDiskTier(leg.leg->tier) ? with : without).push_back(&leg);
   constexpr const char* kNoRecompute = "no valid leg ran without the SSD tier (B0 or B1)";
   constexpr const char* kNoSsd = "no valid leg ran with the SSD tier (B2)";
 
   BreakEven b;
-  for (const LegEvidence* leg : without) {
-    for (const PhaseEvidence& phase : leg->phases) {
+  for (const BreakEvenLeg* leg : without) {
+    for (const PhaseEvidence& phase : leg->leg->phases) {
       if (phase.name.starts_with("populate"))
         b.prefill_concurrency = std::max(b.prefill_concurrency, phase.concurrency);
     }
   }
-  for (const LegEvidence* leg : with) {
-    if (const PhaseEvidence* replay = HeadlinePhase(*leg))
+  for (const BreakEvenLeg* leg : with) {
+    if (const PhaseEvidence* replay = HeadlinePhase(*leg->leg))
       b.reload_concurrency = replay->concurrency;
   }
-  b.prefill_tokens_per_s = OverLegs(without, kNoRecompute, PrefillRate);
-  b.measured_recompute_ms = OverLegs(without, kNoRecompute, ReplayTtfcMs);
-  b.measured_reload_ms = OverLegs(with, kNoSsd, ReplayTtfcMs);
-  b.kv_bytes_per_token = OverLegs(with, kNoSsd, [](const LegEvidence& leg) {
+  const auto ttfc = [](const BreakEvenLeg& of) { return of.sample.replay_ttfc_ms; };
+  b.prefill_tokens_per_s = OverLegs(
+      without, kNoRecompute, [](const BreakEvenLeg& of) { return of.sample.prefill_tokens_per_s; });
+  b.measured_recompute_ms = OverLegs(without, kNoRecompute, ttfc);
+  b.measured_reload_ms = OverLegs(with, kNoSsd, ttfc);
+  b.kv_bytes_per_token = OverLegs(with, kNoSsd, [](const BreakEvenLeg& of) {
+    const LegEvidence& leg = *of.leg;
     return leg.block_bytes > 0 && leg.block_tokens > 0
                ? Figure(static_cast<double>(leg.block_bytes) / leg.block_tokens)
                : Figure::Unavailable(
@@ -217,16 +238,17 @@ BreakEven ComputeBreakEven(std::span<const LegEvidence* const> legs) {
   });
   // One kind of time for all legs, or the median would mix two things.
   const bool transfers =
-      !with.empty() && std::all_of(with.begin(), with.end(),
-                                   [](const LegEvidence* leg) { return TimesItsTransfers(*leg); });
+      !with.empty() && std::all_of(with.begin(), with.end(), [](const BreakEvenLeg* of) {
+        return TimesItsTransfers(*of->leg);
+      });
   b.reload_time =
       transfers ? "the engine's transfer times" : "the requests' times to first content, all of it";
-  b.reload_bytes_per_s = OverLegs(with, kNoSsd, [&](const LegEvidence& leg) {
+  b.reload_bytes_per_s = OverLegs(with, kNoSsd, [&](const BreakEvenLeg& leg) {
     const Reload r = ReloadOf(leg, transfers);
     return Ratio(r.bytes, r.seconds);
   });
   b.reloaded_tokens_per_request = Ratio(OverLegs(with, kNoSsd,
-                                                 [&](const LegEvidence& leg) {
+                                                 [&](const BreakEvenLeg& leg) {
                                                    const Reload r = ReloadOf(leg, transfers);
                                                    return Ratio(r.bytes, r.requests);
                                                  }),

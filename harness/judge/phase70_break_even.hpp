@@ -42,7 +42,22 @@ struct BreakEven {
 /// "unknown", "wins_above", "never_wins"
 std::string_view BreakEvenOutcomeName(BreakEven::Outcome outcome);
 
+/// What it takes from the requests of one leg.
+struct BreakEvenSample {
+  Reading<double> prefill_tokens_per_s;    // of the populate requests
+  Reading<double> replay_ttfc_ms;          // median
+  double replay_ok = 0, replay_timed = 0;  // requests: ok, and of those with a TTFC
+  double replay_waited_s = 0;              // sum of those TTFC
+};
+BreakEvenSample SampleBreakEven(const LegEvidence& leg);
+
+/// A leg, whose rows may be gone, and what was taken from them.
+struct BreakEvenLeg {
+  const LegEvidence* leg = nullptr;
+  BreakEvenSample sample;
+};
 /// Over the valid legs of an experiment, of whatever tier.
+BreakEven ComputeBreakEven(std::span<const BreakEvenLeg> legs);
 BreakEven ComputeBreakEven(std::span<const LegEvidence* const> legs);
 
 void to_json(nlohmann::json& j, const BreakEven& b);

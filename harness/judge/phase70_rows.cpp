@@ -15,21 +15,16 @@ std::optional<double> Difference(std::optional<double> a, std::optional<double> 
   return a && b ? std::optional<double>(*b - *a) : std::nullopt;
 }
 
-std::optional<QuantileEstimate> TpotP50(const LegEvidence& leg) {
-  const PhaseEvidence* headline = HeadlinePhase(leg);
-  if (headline == nullptr) return std::nullopt;
-  std::vector<double> values;
-  for (const RequestRecord* r : OkRecords(leg, headline->name)) {
-    if (const auto v = r->TpotMs()) values.push_back(*v);
-  }
-  return EstimateQuantile(values, 0.5);
-}
-
 }  // namespace
 
+GateOptions GatesOf(const Phase70Setup& setup) {
+  GateOptions gates = setup.gates;
+  gates.io_attrib_expected = setup.io_attrib_expected;
+  return gates;
+}
+
 std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
-  GateOptions gates = input.setup.gates;
-  gates.io_attrib_expected = input.setup.io_attrib_expected;
+  const GateOptions gates = GatesOf(input.setup);
   const auto described = std::find_if(
       input.legs.begin(), input.legs.end(),
       [](const Phase70Leg& leg) { return !leg.evidence.storage.identity.device.empty(); });
@@ -37,9 +32,12 @@ std::vector<JudgedLeg> JudgeLegs(const Phase70Input& input) {
   for (const Phase70Leg& leg : input.legs) {
     JudgedLeg judged;
     judged.leg = &leg;
-    judged.figures = MeasureLeg(leg.evidence);
-    judged.tpot_p50 = TpotP50(leg.evidence);
-    judged.findings = JudgeLeg(leg.evidence, gates);
+    judged.digest = leg.digest && leg.digest->gates == gates
+                        ? leg.digest
+                        : std::make_shared<const LegDigest>(DigestLeg(leg.evidence, gates));
+    judged.figures = judged.digest->figures;
+    judged.tpot_p50 = judged.digest->tpot_p50;
+    judged.findings = judged.digest->findings;
     if (described != input.legs.end()) {
       const Findings disk = CheckStorageAcross(described->evidence, leg.evidence);
       judged.findings.insert(judged.findings.end(), disk.begin(), disk.end());

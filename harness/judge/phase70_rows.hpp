@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@ namespace kvtier {
 /// A leg with everything derived from it.
 struct JudgedLeg {
   const Phase70Leg* leg = nullptr;
+  std::shared_ptr<const LegDigest> digest;
   LegFigures figures;
   std::optional<QuantileEstimate> tpot_p50;  // of the headline phase, ms
   Findings findings;

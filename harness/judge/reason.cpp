@@ -75,6 +75,14 @@ constexpr std::array kTable{
         Reason::kWorkerLost, "WORKER_LOST", kInvalidatesRun,
         "The worker died or its model vanished from /v1/models during the leg.",
         "Read the tail of the worker's log; a prompt over max_num_tokens ends a worker, too."},
+    ReasonInfo{Reason::kOutcomeContradicted, "OUTCOME_CONTRADICTED", kInvalidatesRun,
+               "A request that is called ok has an error, no text, no end, a bad status, or stamps "
+               "that run backwards.",
+               "Do not trust the error rate of this leg; find out who wrote its rows."},
+    ReasonInfo{Reason::kArtifactUnreadable, "ARTIFACT_UNREADABLE", kInvalidatesRun,
+               "A file of a finished leg is missing, cut short or changed, so the leg cannot be "
+               "judged.",
+               "Restore the file that the detail names from a copy, or measure the leg again."},
     ReasonInfo{
         Reason::kTtfcMissingStreamCapture, "TTFC_MISSING_STREAM_CAPTURE", kInvalidatesRun,
         "The replay has no time to first content: streaming was off, or no text was ever stamped.",
@@ -219,7 +227,7 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kNoiseMemoryPressure, "NOISE_MEMORY_PRESSURE", kSoft,
                "Memory ran short during a phase; on a unified-memory machine it is the GPU's, too.",
                "Make the device or host tier smaller, or stop other users of memory."},
-    ReasonInfo{Reason::kNoiseClockStep, "NOISE_CLOCK_STEP", kSoft,
+    ReasonInfo{Reason::kNoiseClockStep, "NOISE_CLOCK_STEP", kBlocksDecision,
                "The wall clock jumped during a phase: it was set, or the machine was suspended.",
                "Let the clock slew only, and keep the machine from sleeping."},
     ReasonInfo{
@@ -242,6 +250,15 @@ constexpr std::array kTable{
     ReasonInfo{Reason::kOutputLengthMismatch, "OUTPUT_LENGTH_MISMATCH", kBlocksDecision,
                "Generated lengths are unknown or differ from what was fixed, or between the arms.",
                "Use ignore_eos and usage reporting, so that both arms do the same work."},
+    ReasonInfo{Reason::kReplayPromptsChanged, "REPLAY_PROMPTS_CHANGED", kInvalidatesRun,
+               "What was sent is not what was planned, the replay repeats nothing that was sent "
+               "before, or the arms were sent different requests.",
+               "Compare requests.jsonl with request_manifest.jsonl; only the tier may differ "
+               "between the arms."},
+    ReasonInfo{Reason::kWrongModel, "WRONG_MODEL", kInvalidatesRun,
+               "The model that answered is not the one that was asked, or the arms asked different "
+               "ones.",
+               "Serve one model under one name in every leg."},
     ReasonInfo{Reason::kTooFewPairs, "TOO_FEW_PAIRS", kBlocksDecision,
                "Fewer than 6 complete pairs: no exact 95 % interval exists.",
                "Run 8 pairs or more."},

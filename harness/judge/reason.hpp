@@ -33,6 +33,8 @@ enum class Reason {
   kRunIncomplete,
   kRequestErrors,
   kWorkerLost,
+  kOutcomeContradicted,
+  kArtifactUnreadable,
   kTtfcMissingStreamCapture,
   kClientSaturated,
   kDrainTimeout,
@@ -80,6 +82,8 @@ enum class Reason {
   kAnswersNotCompared,
   kAnswersDiffer,
   kOutputLengthMismatch,
+  kReplayPromptsChanged,
+  kWrongModel,
   // the experiment
   kTooFewPairs,
   kOddPairCount,

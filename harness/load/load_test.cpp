@@ -61,6 +61,7 @@ RequestRecord Sample() {
   r.first_event_type = "token";
   r.request_id = "rid";
   r.response_id = "cmpl-1";
+  r.response_model = "small";
   r.header_hints = {{"x-request-id", "rid"}};
   r.start_utc = "2026-11-22T01:45:10.159+00:00";
   r.end_utc = "2026-11-22T01:45:10.251+00:00";

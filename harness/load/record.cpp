@@ -228,6 +228,7 @@ json ToJson(const RequestRecord& record) {
       {"http_status", record.http_status},
       {"request_id", TextOrNull(record.request_id)},
       {"response_id", TextOrNull(record.response_id)},
+      {"response_model", TextOrNull(record.response_model)},
       {"prompt_id", planned.prompt_id},
       {"prompt_set", planned.prompt_set},
       {"prompt_target_tokens", planned.target_tokens},
@@ -291,6 +292,7 @@ RequestRecord RecordFromJson(const json& value) {
   record.http_status = row.Get<int>("http_status");
   record.request_id = row.Or<std::string>("request_id", "");
   record.response_id = row.Or<std::string>("response_id", "");
+  record.response_model = row.Or<std::string>("response_model", "");
   ReadPlanned(row, record.planned);
   const auto name = row.Get<std::string>("outcome");
   const auto outcome = FindOutcome(name);

@@ -36,6 +36,7 @@ struct RequestRecord {
   std::string stream_error;      // message of the first error frame
   std::string request_id;        // x-request-id
   std::string response_id;
+  std::string response_model;  // that the server says answered; empty: not said
   std::map<std::string, std::string> header_hints;
   std::string start_utc;
   std::string end_utc;

@@ -77,6 +77,7 @@ RequestRecord MakeRecord(const FinishedExchange& exchange, CompletionParser& par
   record.first_event_type = std::move(result.first_event_type);
   record.stream_error = std::move(result.stream_error);
   record.response_id = std::move(result.response_id);
+  record.response_model = std::move(result.response_model);
   record.request_id = std::string(FindHeader(exchange.raw.headers, "x-request-id"));
   record.header_hints = HeaderHints(exchange.raw.headers);
   const auto& stamps = record.stamps;

@@ -144,6 +144,7 @@ class StreamAnalysis {
     if (first) result_.first_event_type = std::string(payload->type);
     if (payload->error) return NoteError(*payload->error);
     if (result_.response_id.empty()) result_.response_id = std::string(payload->id);
+    if (result_.response_model.empty()) result_.response_model = std::string(payload->model);
     if (payload->usage) {
       result_.usage = payload->usage;
       result_.stamps.usage = read_->at;
@@ -209,6 +210,7 @@ void AnalyseUnary(const RawExchange& exchange, CompletionParser& parser, Complet
   result.text = std::string(payload->text);
   result.finish_reason = std::string(payload->finish_reason);
   result.response_id = std::string(payload->id);
+  result.response_model = std::string(payload->model);
   result.usage = payload->usage;
   if (payload->usage) result.stamps.usage = result.stamps.done;
   if (result.text.empty())

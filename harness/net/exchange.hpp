@@ -105,6 +105,7 @@ struct CompletionResult {
   std::string first_event_type;  // spec/workloads.md section 11.3
   std::string stream_error;      // message of the first error frame
   std::string response_id;
+  std::string response_model;  // that the server says answered; empty when it does not say
 };
 
 class CompletionParser;

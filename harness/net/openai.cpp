@@ -93,6 +93,7 @@ std::optional<CompletionPayload> CompletionParser::Parse(std::string_view json) 
 
   CompletionPayload payload;
   payload.id = StringAt(object, "id");
+  payload.model = StringAt(object, "model");
   payload.usage = UsageOf(object);
   payload.type = StringAt(object, "object");
   dom::array choices;

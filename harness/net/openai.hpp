@@ -42,6 +42,7 @@ struct CompletionPayload {
   std::string_view text;  // choices[0].text or choices[0].delta.content, unescaped
   std::string_view finish_reason;
   std::string_view id;
+  std::string_view model;  // that the server says answered
   std::optional<TokenUsage> usage;  // null counts as absent
   /// Set when the payload is an error: `error` as object or string, a `finish_reason` object with
   /// `error`, or a top level message with code or type and no choices.

@@ -232,7 +232,7 @@ TEST(OpenAi, FindsErrorsInEveryKnownShape) {
 
 // ---- what an answer comes to
 
-constexpr const char* kEmpty = R"(data: {"id":"c","choices":[{"text":"","index":0}],"usage":null})"
+constexpr const char* kEmpty = R"(data: {"id":"c","model":"m","choices":[{"text":"","index":0}],"usage":null})"
                                "\n\n";
 constexpr const char* kHe = R"(data: {"id":"c","choices":[{"text":"he","index":0}],"usage":null})"
                             "\n\n";
@@ -281,6 +281,7 @@ TEST(AnalyseExchange, StampsEachEventWithItsRead) {
   EXPECT_EQ(result.finish_reason, "length");
   EXPECT_EQ(result.first_event_type, "token");
   EXPECT_EQ(result.response_id, "c");
+  EXPECT_EQ(result.response_model, "m");
   EXPECT_EQ(*result.usage, (TokenUsage{9, 2, std::nullopt}));
   ASSERT_EQ(result.chunks.size(), 2u);
   EXPECT_EQ(result.chunks[0].text_events, 1);

@@ -12,6 +12,7 @@
 #include "harness/core/files.hpp"
 #include "harness/judge/evidence.hpp"
 #include "harness/judge/reason.hpp"
+#include "harness/report/request_rows.hpp"
 #include "harness/report/run_config.hpp"
 
 /// One run on disk: a folder of versioned artifacts (spec/artifacts.md A1-A10, with our additions),
@@ -153,7 +154,7 @@ RunConfig LoadRunConfig(const std::filesystem::path& run_dir);
 /// Reads a run back. A killed or aborted one loads with closed = false, what was finished of it,
 /// and invalid_reason "run_incomplete". Throws DataError naming file and key on another schema
 /// version or a broken file.
-LegEvidence LoadLeg(const std::filesystem::path& run_dir);
+LegEvidence LoadLeg(const std::filesystem::path& run_dir, RowDetail detail = RowDetail::kAll);
 /// io/io_attrib_verdict.json of a run, for the checker that runs after it too.
 void WriteIoVerdict(const std::filesystem::path& run_dir, const IoAttributionVerdict& verdict);
 /// Empty when the run has none. Throws DataError naming file and key.

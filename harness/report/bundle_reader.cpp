@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "harness/core/clock.hpp"
 #include "harness/core/error.hpp"
+#include "harness/judge/answers.hpp"
 #include "harness/report/bundle.hpp"
 #include "harness/report/evidence_json.hpp"
 #include "harness/report/io_attribution_json.hpp"
@@ -14,6 +17,9 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kIncomplete = "run_incomplete";
+constexpr const char* kModelUnresolved = "auto";
+/// Rows that memory is set aside for on the word of a file.
+constexpr std::size_t kMostReserved = std::size_t{1} << 20U;
 
 template <class T>
 T ReadTyped(const fs::path& file) {
@@ -28,19 +34,26 @@ fs::path EvidenceFile(const fs::path& run_dir, const std::string& phase) {
          ("phase_" + SanitizePhase(phase) + "_evidence.json");
 }
 
-std::vector<RequestRecord> ReadRecords(const fs::path& file) {
-  std::vector<RequestRecord> records;
-  if (!fs::exists(file)) return records;
-  int row_number = 0;
-  for (const auto& row : ReadJsonl(file)) {
-    ++row_number;
+/// The declared prompts by phase; a torn last row of a killed writer is left out.
+std::map<std::string, RequestSequence> ReadPlan(const fs::path& file) {
+  std::map<std::string, SequenceBuilder> by_phase;
+  if (!fs::exists(file)) return {};
+  std::size_t number = 0;
+  ForEachLine(file, [&](std::string_view line, bool whole) {
+    ++number;
+    const json row = json::parse(line, nullptr, false);
+    if (!whole && row.is_discarded()) return;
     try {
-      ReadingFrom(file, [&] { records.push_back(RecordFromJson(row)); });
+      ReadingFrom(file, [&] {
+        by_phase[row.at("phase")].Add(row.at("phase_request_index"), row.at("prompt_sha256"));
+      });
     } catch (const DataError& e) {
-      throw DataError(fmt::format("{} (row {})", e.what(), row_number));
+      throw DataError(fmt::format("{} (row {})", e.what(), number));
     }
-  }
-  return records;
+  });
+  std::map<std::string, RequestSequence> plan;
+  for (auto& [phase, builder] : by_phase) plan[phase] = std::move(builder).Finish();
+  return plan;
 }
 
 // What a run that never closed left behind: its configuration, what the worker said, and the phases
@@ -109,7 +122,7 @@ bool IsClosed(const fs::path& run_dir) {
   return state && state->state == "closed";
 }
 
-LegEvidence LoadLeg(const fs::path& run_dir) {
+LegEvidence LoadLeg(const fs::path& run_dir, RowDetail detail) {
   const auto state = LoadRunState(run_dir);
   if (!state)
     throw DataError(
@@ -136,7 +149,18 @@ LegEvidence LoadLeg(const fs::path& run_dir) {
     const json report = ReadVersioned(file);
     ReadingFrom(file, [&] { leg.io_attribution = IoAttributionFromJson(report); });
   }
-  leg.records = ReadRecords(run_dir / bundle_files::kRequests);
+  if (fs::exists(run_dir / bundle_files::kConfig)) {
+    leg.model_id = LoadRunConfig(run_dir).model_id;
+    if (leg.model_id == kModelUnresolved) leg.model_id.clear();
+  }
+  leg.planned_prompts = ReadPlan(run_dir / bundle_files::kRequestPlan);
+  if (const fs::path file = run_dir / bundle_files::kRequests; fs::exists(file)) {
+    std::size_t planned = 0;
+    for (const PhaseEvidence& phase : leg.phases)
+      planned += static_cast<std::size_t>(std::max(0, phase.planned_requests));
+    leg.records.reserve(std::min(planned, kMostReserved));
+    ReadRequestRows(file, detail, [&](RequestRecord&& r) { leg.records.push_back(std::move(r)); });
+  }
   return leg;
 }
 

@@ -257,6 +257,21 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
   s.declared_sha256 = DeclaredHash(meta, s);
 }
 
+/// Stands for a leg that was finished and whose files are now missing, cut short or changed.
+LegEvidence UnreadableLeg(const Phase70Run& run, const fs::path& dir, const std::string& scenario,
+                          const std::string& why) {
+  LegEvidence leg;
+  leg.run_id = run.run_id;
+  leg.run_dir = dir.string();
+  leg.tier = run.mode;
+  leg.scenario = scenario;
+  leg.closed = true;
+  leg.run_valid = false;
+  leg.invalid_reason = "artifact_unreadable";
+  leg.invalid_details = {why};
+  return leg;
+}
+
 }  // namespace
 
 std::string Phase70Paths::BundleId(TierMode mode, int pair, int leg) const {
@@ -374,8 +389,9 @@ std::optional<WashoutEvidence> LoadWashout(const fs::path& run_dir) {
   return ReadTyped<WashoutEvidence>(run_dir / kWashoutFile);
 }
 
-std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths,
-                                        const Phase70Manifest& manifest) {
+std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70Manifest& manifest,
+                                        LegRows rows) {
+  const GateOptions gates = GatesOf(manifest.setup);
   std::vector<Phase70Leg> legs;
   for (const auto& r : manifest.runs) {
     fs::path dir = paths.root / r.run_dir;
@@ -391,9 +407,17 @@ std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths,
     } else {
       leg.order = ParseOrder(r.pair_order, manifest.setup);
     }
-    leg.evidence = LoadLeg(dir);
-    leg.washout = LoadWashout(dir);
+    try {
+      leg.evidence = LoadLeg(dir, rows == LegRows::kKeep ? RowDetail::kAll : RowDetail::kForRules);
+      leg.washout = LoadWashout(dir);
+    } catch (const Error& e) {
+      leg.evidence = UnreadableLeg(r, dir, manifest.setup.scenario, e.what());
+    }
     if (leg.washout) leg.washout = CompleteWashout(*leg.washout, leg.evidence);
+    if (rows == LegRows::kRelease) {
+      leg.digest = std::make_shared<const LegDigest>(DigestLeg(leg.evidence, gates));
+      std::vector<RequestRecord>().swap(leg.evidence.records);  // its capacity, too
+    }
     legs.push_back(std::move(leg));
   }
   return legs;

@@ -104,9 +104,16 @@ void WriteWashout(const std::filesystem::path& run_dir, const WashoutEvidence& w
 /// Empty when the run holds none. Throws DataError naming file and key.
 std::optional<WashoutEvidence> LoadWashout(const std::filesystem::path& run_dir);
 
+enum class LegRows {
+  kKeep,
+  /// Each leg is judged as it is read and its rows are released, so that memory holds the rows of
+  /// one leg: for AnalyzePhase70 under the setup of the same manifest.
+  kRelease,
+};
 /// The finished legs of the manifest, loaded from their bundles (a bundle moved with its root is
-/// found by its name).
-std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70Manifest& manifest);
+/// found by its name). One whose files cannot be read is there, invalid, and says why.
+std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70Manifest& manifest,
+                                        LegRows rows = LegRows::kKeep);
 
 /// Summary JSON and CSV, deltas CSV, order check, verdict JSON (its artifact list filled in) and
 /// report.md, in this order.
