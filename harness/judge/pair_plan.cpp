@@ -230,13 +230,13 @@ std::string PairPlanText(const PairPlan& p) {
   }
   text += fmt::format(
       "\npower {:g} %, alpha {:g} %, margin {:g} %; a change of p % is a factor of 1 + p/100 "
-      "either "
-      "way\n\n  pairs   can detect   finds {:g} %   says BETTER   says EQUIVALENT\n"
-      "                       (t test)   at {:<6} %    at no difference\n",
-      in.power * 100, in.rule.alpha * 100, in.rule.margin_pct, in.effect_pct,
-      fmt::format("{:g}", in.effect_pct));
+      "either way\n\n"
+      "  pairs   can detect   {:>8}   says BETTER   says EQUIVALENT\n"
+      "                         (t test)   {:>11}   at no difference\n",
+      in.power * 100, in.rule.alpha * 100, in.rule.margin_pct,
+      fmt::format("finds {:g} %", in.effect_pct), fmt::format("at {:g} %", in.effect_pct));
   for (const PairPlanRow& r : p.rows) {
-    text += fmt::format("  {:>5}   {:>8.1f} %   {:>6.0f} %", r.pairs, r.mde_pct, r.t_power * 100);
+    text += fmt::format("  {:>5}   {:>8.1f} %   {:>8.0f} %", r.pairs, r.mde_pct, r.t_power * 100);
     text += r.can_decide ? fmt::format("   {:>9.0f} %   {:>13.0f} %\n", r.better_power * 100,
                                        r.equivalent_power * 100)
                          : fmt::format("   too few for any exact test ({} are needed)\n", p.floor);
