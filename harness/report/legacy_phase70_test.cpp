@@ -1,6 +1,6 @@
 #include "harness/report/legacy_phase70.hpp"
 
-#include <fstream>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
