@@ -100,6 +100,7 @@ constexpr Known kKnown[] = {
     {"phase60_matrix_stop_verdict_minimal_", ".json", "phase60_stop_verdict"},
     {"phase60_sweep_b2c1_failure_diagnosis_", ".json", "phase60_diagnosis"},
     {"phase70.json", "", "phase70_current"},
+    {"pack_manifest.json", "", "results_pack_manifest"},
     {"phase70_rehydrate_pair_repeats_preflight_", ".json", "phase70_preflight"},
     {"phase70_rehydrate_pair_repeats_manifest_", ".json", "phase70_manifest"},
     {"phase70_rehydrate_pair_repeats_gate_", ".json", "phase70_gate"},
@@ -136,6 +137,16 @@ std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::
   return violations;
 }
 
+/// The artifacts of an experiment have shorter names in its results pack.
+std::string SchemaOf(const fs::path& file) {
+  const std::string name = file.filename().string();
+  const bool copy = name == "manifest.json" || name == "summary.json" ||
+                    name == "order_check.json" || name == "verdict.json";
+  return copy && fs::exists(file.parent_path() / "pack_manifest.json")
+             ? "phase70_" + file.stem().string() + ".schema.json"
+             : SchemaFor(name);
+}
+
 }  // namespace
 
 std::string SchemaFor(const std::string& name) {
@@ -157,7 +168,7 @@ std::vector<std::string> CheckBundle(const fs::path& folder, const fs::path& sch
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const auto extension = entry.path().extension();
     if (!entry.is_regular_file() || (extension != ".json" && extension != ".jsonl")) continue;
-    const std::string name = SchemaFor(entry.path().filename().string());
+    const std::string name = SchemaOf(entry.path());
     if (name.empty()) {
       violations.push_back(entry.path().string() + ": no schema knows this file");
       continue;

@@ -21,7 +21,7 @@ double LegendWidth(const LegendItem& item) {
 std::string SourceLine(const FigureContext& context) {
   std::string line = context.run.empty() ? std::string() : context.run + "; ";
   line += "source: " + (context.source.empty() ? std::string("not stated") : context.source);
-  if (context.reference_stack) line += std::string("; ") + kReferenceStackNote;
+  if (context.reference_stack) line.append("; ").append(kReferenceStackNote);
   line += '.';
   if (line.front() == 's') line.front() = 'S';
   return line;

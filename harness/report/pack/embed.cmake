@@ -1,0 +1,15 @@
+# cmake -DOUT=<file.cpp> -DCHART_JS=<file> -DASSETS=<folder> -P embed.cmake : writes the assets of report.html as C++.
+cmake_policy(VERSION 3.25)
+set(code "#include \"harness/report/pack/assets.hpp\"\nnamespace kvtier::pack_assets {\n")
+foreach(asset "kChartJs=${CHART_JS}" "kChartJsLicense=${ASSETS}/chart_js_license.txt" "kReportJs=${ASSETS}/report.js"
+    "kReportCss=${ASSETS}/report.css")
+  string(REGEX MATCH "^([A-Za-z]+)=(.*)$" unused "${asset}")
+  set(name "${CMAKE_MATCH_1}")
+  file(READ "${CMAKE_MATCH_2}" text)
+  string(FIND "${text}" "</script" at)
+  if(NOT at EQUAL -1)
+    message(FATAL_ERROR "${CMAKE_MATCH_2} holds </script and cannot stand inside a page")
+  endif()
+  string(APPEND code "const std::string_view ${name} = R\"kvtier~(${text})kvtier~\";\n")
+endforeach()
+file(WRITE "${OUT}" "${code}}  // namespace kvtier::pack_assets\n")
