@@ -87,7 +87,7 @@ TEST(ReportHtml, TheVerdictBoxHoldsWordEffectGradeStackAndFilter) {
   const std::string box = html.substr(html.find("class=\"verdict\""),
                                       html.find("</section>") - html.find("class=\"verdict\""));
   EXPECT_THAT(box,
-              AllOf(HasSubstr(">BETTER</p>"), HasSubstr("% of replay_ttfc_p95_ms"),
+              AllOf(HasSubstr(">BETTER</p>"), HasSubstr("%] of replay_ttfc_p95_ms"),
                     HasSubstr("<dt>Decision grade</dt><dd>yes</dd>"),
                     HasSubstr("<dt>Grade</dt><dd>B: "), HasSubstr("reference stack (preset small)"),
                     HasSubstr("<dt>Filter protocol</dt>"), HasSubstr("FILTER_DISABLED")));
