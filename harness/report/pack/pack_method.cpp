@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -32,6 +34,20 @@ bool IsEnvironmentName(const std::string& origin) {
   return (origin.starts_with("BENCH_") || origin.starts_with("KVTIER_") ||
           origin.starts_with("DYN_")) &&
          origin.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+}
+
+/// The name of the profile: settings from a file say "<folder>/<name>.yaml:<line>". Empty: none
+/// did.
+std::string ProfileFile(const std::vector<SettingValue>& settings) {
+  constexpr std::string_view kEnding = ".yaml:";
+  for (const auto& s : settings) {
+    const auto end = s.origin.rfind(kEnding);
+    if (end == std::string::npos) continue;
+    const auto slash = s.origin.rfind('/', end);
+    const auto begin = slash == std::string::npos ? 0 : slash + 1;
+    return s.origin.substr(begin, end - begin);
+  }
+  return "";
 }
 
 std::string Joined(const std::map<std::string, std::string>& values, const char* otherwise) {
@@ -70,10 +86,9 @@ std::string ReproductionCommands(const PackInput& in) {
   if (!named.contains("BENCH_PHASE70_ORDER_SEED"))
     environment +=
         fmt::format("BENCH_PHASE70_ORDER_SEED={} \\\n  ", ShellQuoted(m.setup.order_seed));
+  const std::string file = named.contains("KVTIER_PROFILE") ? "" : ProfileFile(m.settings);
   const std::string profile =
-      m.model_profile.empty() || named.contains("KVTIER_PROFILE")
-          ? ""
-          : fmt::format("KVTIER_PROFILE={} \\\n  ", ShellQuoted(m.model_profile));
+      file.empty() ? "" : fmt::format("KVTIER_PROFILE={} \\\n  ", ShellQuoted(file));
   out += "\n" + profile + environment + "./kvtier phase70";
   return out + fmt::format("\n# this pack again, from the same results\n./kvtier pack --ts {}",
                            ShellQuoted(m.setup.ts));
@@ -114,7 +129,7 @@ Section MethodSection(const PackInput& in) {
       "prove that it has no SSD tier, engine counters and the operating system must agree phase by "
       "phase, and every replayed answer must be the one given before. What could not be read "
       "counts as not shown, never as zero.");
-  say(fmt::format("Stack: {}. {}", in.manifest.stack_label, FilterText(in)));
+  say(fmt::format("Stack: {}. Filter protocol: {}", in.manifest.stack_label, FilterText(in)));
   if (OnReferenceStack(in))
     say("The reference stack computes a small transformer on the CPU and moves real KV through "
         "three real tiers. Its latencies say nothing about a GPU machine.");

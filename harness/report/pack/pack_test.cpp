@@ -313,12 +313,13 @@ TEST(Reproduction, NamesWhatWasSetAndQuotesIt) {
   in.manifest.settings = {{"phase70.pairs", "6", "BENCH_PHASE70_PAIRS"},
                           {"phase70.ts", "old", "BENCH_PHASE70_TS"},
                           {"client.x", "it's; rm -rf /", "KVTIER_X"},
-                          {"stack.y", "1", "fixtures/profiles/reference.yaml:3"},
+                          {"stack.y", "1", "fixtures/profiles/nano.yaml:3"},
                           {"stack.z", "1", "BENCH_A=1; rm -rf / #"}};
   const std::string commands = ReproductionCommands(in);
   EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_PAIRS=6 \\\n"));
   EXPECT_THAT(commands, HasSubstr("KVTIER_X='it'\\''s; rm -rf /' \\\n"));
-  EXPECT_THAT(commands, HasSubstr("KVTIER_PROFILE=reference"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_PROFILE=nano \\\n"))
+      << "the file that settings came from";
   EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_ORDER_SEED=20260212"));
   EXPECT_THAT(commands, HasSubstr("./kvtier phase70\n"));
   EXPECT_THAT(commands, HasSubstr("./kvtier pack --ts 20260101T000000Z"));

@@ -10,7 +10,7 @@
   }
   const percent = (log) => {
     const value = 100 * Math.expm1(log);
-    return (value > 0 ? "+" : "") + value.toFixed(Math.abs(value) < 10 ? 1 : 0) + " %";
+    return (value > 0 ? "+" : "") + value.toFixed(Math.abs(value) < 10 && Math.abs(value - Math.round(value)) > 1e-9 ? 1 : 0) + " %";
   };
   const bytes = (v) => {
     const units = ["B", "KiB", "MiB", "GiB", "TiB"];
