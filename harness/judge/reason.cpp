@@ -1,8 +1,8 @@
+#include "harness/judge/reason.hpp"
+
 #include <array>
 
 #include <fmt/format.h>
-
-#include "harness/judge/reason.hpp"
 
 namespace kvtier {
 namespace {

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -100,6 +101,10 @@ constexpr Known kKnown[] = {
     {"phase60_rehydrate_concurrency_sweep_summary_minimal_", ".json", "phase60_summary"},
     {"phase60_matrix_stop_verdict_minimal_", ".json", "phase60_stop_verdict"},
     {"phase60_sweep_b2c1_failure_diagnosis_", ".json", "phase60_diagnosis"},
+    {"phase60_knee_", ".json", "phase60_knee"},
+    {"phase60_crossover_recommendation_", ".json", "phase60_crossover_recommendation"},
+    {"phase60_known_good_baseline_manifest_semantic_hash.json", "", "phase60_baseline"},
+    {"phase60_baseline_manifest_audit.jsonl", "", "phase60_baseline_audit_row"},
     {"phase70.json", "", "phase70_current"},
     {"pack_manifest.json", "", "results_pack_manifest"},
     {"phase70_rehydrate_pair_repeats_preflight_", ".json", "phase70_preflight"},
@@ -112,6 +117,15 @@ constexpr Known kKnown[] = {
     {"kvtier_archive_manifest.json", "", "archive_manifest"},
     {"frontend.json", "", "registration_frontend"},
     {"worker-", ".json", "registration_worker"},
+};
+
+// In the folder analysis/ of a probe, of a Phase58 bundle and of its trials; these names come
+// first.
+constexpr Known kAnalysis[] = {
+    {"manifest.json", "", "probe_manifest"},
+    {"worker_runtime_manifest.json", "", "probe_worker_runtime_manifest"},
+    {"trials.jsonl", "", "phase58_trial_row"},
+    {"metrics_diff_summary.json", "", "phase58_metrics_diff_summary"},
 };
 
 // The head of a timeline is a row of another kind.
@@ -138,9 +152,29 @@ std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::
   return violations;
 }
 
+/// Empty when none matches.
+std::string FindIn(std::span<const Known> table, const std::string& name) {
+  for (const Known& k : table) {
+    const bool whole = *k.end == '\0';
+    if (whole ? name == k.begin : name.starts_with(k.begin) && name.ends_with(k.end))
+      return std::string(k.schema) + ".schema.json";
+  }
+  return "";
+}
+
+/// A probe's quick summary shares its name with that of the Phase58 bundle around it, which alone
+/// has trials.
+std::string SchemaInAnalysis(const fs::path& file) {
+  const std::string name = file.filename().string();
+  if (name != "quick_summary.json") return FindIn(kAnalysis, name);
+  return fs::exists(file.parent_path() / "trials.jsonl") ? "phase58_quick_summary.schema.json"
+                                                         : "probe_quick_summary.schema.json";
+}
+
 /// The artifacts of an experiment have shorter names in its results pack.
 std::string SchemaOf(const fs::path& file) {
   const std::string name = file.filename().string();
+  if (file.parent_path().filename() == "analysis") return SchemaInAnalysis(file);
   const bool copy = name == "manifest.json" || name == "summary.json" ||
                     name == "order_check.json" || name == "verdict.json";
   return copy && fs::exists(file.parent_path() / "pack_manifest.json")
@@ -151,12 +185,7 @@ std::string SchemaOf(const fs::path& file) {
 }  // namespace
 
 std::string SchemaFor(const std::string& name) {
-  for (const auto& k : kKnown) {
-    const bool whole = *k.end == '\0';
-    if (whole ? name == k.begin : name.starts_with(k.begin) && name.ends_with(k.end))
-      return std::string(k.schema) + ".schema.json";
-  }
-  return "";
+  return FindIn(kKnown, name);
 }
 
 std::vector<std::string> CheckFile(const fs::path& artifact, const fs::path& schema) {

@@ -6,6 +6,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/judge/baseline.hpp"
+#include "harness/judge/knee_report.hpp"
 #include "harness/report/sweep_reader.hpp"
 
 namespace {
@@ -30,6 +31,9 @@ void Tables(const json& j, Ruleset ruleset) {
   }
   kvtier::KneeTableCsv(kvtier::KneeTable(sweep, ruleset));
   const auto joined = kvtier::JoinSweeps({sweep, sweep});
+  const auto knees = kvtier::FindKnees(joined);
+  kvtier::KneeText(knees);
+  kvtier::KneeJson(knees, kvtier::KneeTable(joined, ruleset), {});
   const auto r = kvtier::Recommend(joined, {.slo_p95_ms = {}, .ruleset = ruleset});
   const kvtier::RecommendContext context;
   kvtier::RecommendationJson(r, context);
