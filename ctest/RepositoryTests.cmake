@@ -19,3 +19,9 @@ foreach(image bench harness)
     COMMAND sh ${PROJECT_SOURCE_DIR}/fixtures/images/exercise.sh ${image} ${CMAKE_BINARY_DIR}/images/${image})
   set_tests_properties(soak.images.${image} PROPERTIES LABELS soak TIMEOUT 7200 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
 endforeach()
+foreach(check troubleshooting docs)
+  add_test(NAME repo.${check}
+    COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${CMAKE_BINARY_DIR}/${check}_test
+      -P ${PROJECT_SOURCE_DIR}/ctest/${check}.cmake)
+  set_tests_properties(repo.${check} PROPERTIES LABELS repo TIMEOUT 120)
+endforeach()
