@@ -5,6 +5,13 @@ set_tests_properties(repo.layering PROPERTIES LABELS repo TIMEOUT 60)
 add_test(NAME repo.ctest_contract
   COMMAND ${CMAKE_COMMAND} -DCTEST=${CMAKE_CTEST_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -P ${PROJECT_SOURCE_DIR}/ctest/contract.cmake)
 set_tests_properties(repo.ctest_contract PROPERTIES LABELS repo TIMEOUT 60)
+add_test(NAME repo.no_shell
+  COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${CMAKE_BINARY_DIR}/no_shell_test
+    -P ${PROJECT_SOURCE_DIR}/ctest/no_shell.cmake)
+set_tests_properties(repo.no_shell PROPERTIES LABELS repo TIMEOUT 60)
+add_test(NAME repo.loopback
+  COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/ctest/loopback.cmake)
+set_tests_properties(repo.loopback PROPERTIES LABELS repo TIMEOUT 60)
 add_test(NAME repo.launcher
   COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${CMAKE_BINARY_DIR}/launcher_test
     -P ${PROJECT_SOURCE_DIR}/ctest/launcher.cmake)
