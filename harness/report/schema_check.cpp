@@ -77,6 +77,7 @@ constexpr Known kKnown[] = {
     {"worker_readback.json", "", "worker_readback"},
     {"washout.json", "", "phase70_washout"},
     {"summary.json", "", "summary"},
+    {"kv_residency.json", "", "kv_residency"},
     {"timeline.jsonl", "", "timeline_row"},  // its first line: timeline_head
     {"telemetry_report.json", "", "telemetry_report"},
     {"sysmon.jsonl", "", "sysmon_row"},

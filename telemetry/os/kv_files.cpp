@@ -52,8 +52,8 @@ void FillSizes(const fs::path& descriptor, const fs::path& directory, const OsRo
   file.device = DiskOf(status, directory, roots);
 }
 
-/// The programs that count as serving workers: words that follow each other on the command line,
-/// each the last component of its path.
+/// The programs that count as serving workers: the program (last component of its path) and, where
+/// given, its first argument.
 struct Program {
   std::string_view first, second;  // second empty: the first is enough
 };
@@ -172,16 +172,18 @@ void MeasureResident(std::span<KvFile> files, const OsRoots& roots) {
 }
 
 bool IsServingWorker(std::span<const std::string> arguments) {
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string_view word = LastComponent(arguments[i]);
-    for (const Program& program : kServingWorkers) {
-      if (word != program.first) continue;
-      if (program.second.empty() ||
-          (i + 1 < arguments.size() && arguments[i + 1] == program.second))
-        return true;
-    }
+  // An interpreter is not the program: the script or the module after it is.
+  if (!arguments.empty() && LastComponent(arguments[0]).starts_with("python")) {
+    arguments = arguments.subspan(1);
+    if (!arguments.empty() && arguments[0] == "-m") arguments = arguments.subspan(1);
   }
-  return false;
+  if (arguments.empty()) return false;
+  const std::string_view word = LastComponent(arguments[0]);
+  return std::any_of(
+      std::begin(kServingWorkers), std::end(kServingWorkers), [&](const Program& program) {
+        return word == program.first &&
+               (program.second.empty() || (arguments.size() > 1 && arguments[1] == program.second));
+      });
 }
 
 Reading<ForeignScan> ScanForeignHolders(std::span<const pid_t> stack_pids,

@@ -108,7 +108,7 @@ TEST_F(FakeHolders, WithoutFlagsNothingIsAssumed) {
   EXPECT_THAT(FindKvFiles(pids, "/kv", roots_).reason(), HasSubstr("fdinfo/3 has no flags"));
 }
 
-TEST(ServingWorker, ByWordsOfTheCommandLine) {
+TEST(ServingWorker, ByTheProgramOfTheCommandLine) {
   const auto is = [](std::vector<std::string> arguments) { return IsServingWorker(arguments); };
   EXPECT_TRUE(is({"/opt/bin/kvtier-worker", "--preset", "nano"}));
   EXPECT_TRUE(is({"python3", "-m", "dynamo.trtllm"}));
@@ -118,6 +118,9 @@ TEST(ServingWorker, ByWordsOfTheCommandLine) {
   EXPECT_TRUE(is({"python3", "-m", "sglang.launch_server"}));
   EXPECT_TRUE(is({"llama-server"}));
   EXPECT_FALSE(is({"vim", "kvtier-worker.cpp"}));
+  EXPECT_FALSE(is({"cmake", "--build", ".", "--target", "kvtier-worker"}))
+      << "whoever names a worker is none";
+  EXPECT_FALSE(is({"python3", "-m"}));
   EXPECT_FALSE(is({"vllm", "bench"}));
   EXPECT_FALSE(is({"vllm"}));
   EXPECT_FALSE(is({}));

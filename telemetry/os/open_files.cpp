@@ -21,6 +21,7 @@ std::optional<OpenFile> ParseDescriptorLink(std::string_view link) {
 }
 
 bool IsUnder(std::string_view path, std::string_view directory) {
+  if (directory.empty()) return false;
   while (directory.size() > 1 && directory.back() == '/') directory.remove_suffix(1);
   if (directory == "/") return path.starts_with("/");
   return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');

@@ -1,0 +1,113 @@
+# cmake -DROOT=<repo> -DWORK=<folder> -P no_shell.cmake : no shell text is made of a value. Programs are started by their words
+# (harness/core/subprocess); a shell may run a constant text, and whoever runs anything else stands in the list below with the
+# reason. The rules are first tried on sources that break each of them.
+cmake_policy(VERSION 3.25)
+file(REMOVE_RECURSE "${WORK}")
+file(MAKE_DIRECTORY "${WORK}")
+
+set(allowed "")
+macro(allow file reason)
+  list(APPEND allowed "${file}")
+endmacro()
+allow(fixtures/command_stack.cpp "command.up and command.down are the user's own scripts, run as they stand")
+allow(fixtures/backends/attach.cpp "attach.switch_command is the user's own script, run as it stands")
+allow(telemetry/device/command_runner.cpp "the text holds one number of ours; the program and its words are positional parameters")
+allow(fixtures/backends/marked_process.cpp "ForEachMarked wraps a literal into a loop; mark and signal are positional parameters")
+allow(fixtures/truth/docker_standin/docker_standin_process_test.cpp "the test's own words, to see what the stand-in does with a shell")
+allow(fixtures/backends/bring_up_test.cpp "asks a shell whether what ShellQuoted wrote is read back as it was meant")
+allow(fixtures/truth/telemetry_truth_test.cpp "starts fio where it is installed; the words are the test's own")
+
+set(nl "
+")
+# system(), popen() and wordexp() of the C library, not members of that name.
+set(call "(^|[^A-Za-z0-9_.>:])(std::|::)?(system|popen|wordexp)[ ${nl}]*\\(")
+# "-c", "-lc": what follows is a program text. It is constant when it is literals up to the next comma or brace.
+set(option [=["-[a-z]*c",]=])
+set(literal [=["[^"\\]*(\\.[^"\\]*)*"]=])
+set(constant "${option}[ ${nl}]*(${literal}[ ${nl}]*)+[,}]")
+
+# What is wrong with a source, one sentence an element.
+function(check_source path out)
+  file(READ "${path}" text)
+  string(REPLACE ";" "@SEMI@" text "${text}")
+  string(REPLACE "[" "@OPEN@" text "${text}")
+  string(REPLACE "]" "@CLOSE@" text "${text}")
+  string(REGEX REPLACE "//[^${nl}]*" "" text "${text}")
+  set(found "")
+  string(REGEX MATCHALL "${call}" calls "${text}")
+  foreach(one IN LISTS calls)
+    string(REGEX MATCH "system|popen|wordexp" name "${one}")
+    list(APPEND found "calls ${name}()")
+  endforeach()
+  string(REGEX MATCHALL "${option}" options "${text}")
+  string(REGEX MATCHALL "${constant}" constants "${text}")
+  list(LENGTH options all)
+  list(LENGTH constants good)
+  if(all GREATER good)
+    list(APPEND found "gives a shell or an interpreter a text that is not constant")
+  endif()
+  set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
+# ---- the rules can fail -----------------------------------------------------------------------------------------------
+
+set(planted 0)
+function(plant text wanted)
+  file(WRITE "${WORK}/source.cpp" "${text}\n")
+  check_source("${WORK}/source.cpp" found)
+  list(LENGTH found count)
+  if(wanted STREQUAL "" AND NOT count EQUAL 0)
+    message(SEND_ERROR "a source that breaks no rule was refused: ${found}\n${text}")
+  elseif(NOT wanted STREQUAL "" AND NOT (count EQUAL 1 AND found MATCHES "${wanted}"))
+    message(SEND_ERROR "planted: ${wanted}\nfound:   ${found}\n${text}")
+  endif()
+  math(EXPR next "${planted}+1")
+  set(planted ${next} PARENT_SCOPE)
+endfunction()
+plant([=[run({"sh", "-c", "echo a; echo \"b\"", "sh", value});]=] "")
+plant([=[run({"sh", "-c",
+     "for f in $1; do "
+     "echo \"$f\"; done",
+     "sh", glob});]=] "")
+plant([=[run({"python3", "-c", "print(1)"});]=] "")
+plant([=[run({"grep", "-c", "word", file});]=] "")
+plant([=[// system("x") in a comment]=] "")
+plant([=[at.system(1); at->popen(2); file_system(x); Ecosystem::system(y);]=] "")
+plant([=[run({"sh", "-c", "rm -rf " + value});]=] "not constant")
+plant([=[run({"sh", "-c", value});]=] "not constant")
+plant([=[run({"sh", "-c", fmt::format("rm {}", value)});]=] "not constant")
+plant([=[run({"bash", "-lc", "echo a" "b" + value});]=] "not constant")
+plant([=[run({"sh", "-ec",
+     script});]=] "not constant")
+plant([=[run({"sh", "-c", "one"}); run({"sh", "-c", two});]=] "not constant")
+plant([=[  system(value.c_str());]=] "calls system")
+plant([=[if (std::system ("true") != 0) return;]=] "calls system")
+plant([=[FILE* f = ::popen(value.c_str(), "r");]=] "calls popen")
+plant([=[wordexp(value, &words, 0);]=] "calls wordexp")
+
+# ---- the sources ------------------------------------------------------------------------------------------------------
+
+set(checked 0)
+set(used "")
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/harness/*.[ch]pp" "${ROOT}/workloads/*.[ch]pp" "${ROOT}/telemetry/*.[ch]pp"
+     "${ROOT}/fixtures/*.[ch]pp" "${ROOT}/suites/*.[ch]pp")
+foreach(file IN LISTS files)
+  check_source("${ROOT}/${file}" found)
+  if(found AND file IN_LIST allowed)
+    list(APPEND used "${file}")
+  elseif(found)
+    foreach(problem IN LISTS found)
+      message(SEND_ERROR "${file}: ${problem}; start the program by its words, or put the file into ctest/no_shell.cmake with the reason")
+    endforeach()
+  endif()
+  math(EXPR checked "${checked}+1")
+endforeach()
+foreach(file IN LISTS allowed)
+  if(NOT file IN_LIST used)
+    message(SEND_ERROR "ctest/no_shell.cmake allows ${file}, which needs it no more")
+  endif()
+endforeach()
+if(checked LESS 100)
+  message(SEND_ERROR "only ${checked} sources were checked")
+endif()
+message(STATUS "${planted} planted sources judged as they deserve; ${checked} sources make no shell text of a value")
