@@ -21,6 +21,7 @@ class EvictionReplay : public ::testing::TestWithParam<TierCase> {
 
 TEST_P(EvictionReplay, TheReplayComesFromWhereItMust) {
   const LegEvidence leg = RunSingleLeg(profile_, "eviction_replay", GetParam().tier);
+  KVTIER_SKIP_IF_UNAVAILABLE(GetParam().on.stack, leg);
   RecordProperty("bundle", leg.run_dir);
   const Findings findings = JudgeLeg(leg);
   RecordFindings(findings);

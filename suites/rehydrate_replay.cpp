@@ -21,6 +21,7 @@ class RehydrateReplay : public ::testing::TestWithParam<TierCase> {
 
 TEST_P(RehydrateReplay, TheReplayComesFromWhereItMust) {
   const LegEvidence leg = RunSingleLeg(profile_, "rehydrate_replay", GetParam().tier);
+  KVTIER_SKIP_IF_UNAVAILABLE(GetParam().on.stack, leg);
   RecordProperty("bundle", leg.run_dir);
   const Findings findings = JudgeLeg(leg);
   RecordFindings(findings);

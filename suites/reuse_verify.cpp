@@ -21,6 +21,7 @@ class ReuseVerify : public ::testing::TestWithParam<TierCase> {
 
 TEST_P(ReuseVerify, SomeTierAnswersWithTheSameText) {
   const LegEvidence leg = RunSingleLeg(profile_, "reuse_verify", GetParam().tier);
+  KVTIER_SKIP_IF_UNAVAILABLE(GetParam().on.stack, leg);
   RecordProperty("bundle", leg.run_dir);
   for (const auto& phase : leg.phases)
     RecordProperty("answered_by_" + phase.name, AnsweringTier(leg, phase));

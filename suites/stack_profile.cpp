@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "fixtures/backends/dynamo_host.hpp"
+
 namespace kvtier {
 namespace {
 
@@ -42,11 +44,12 @@ bool WordIsExpected(const std::string& word) {
 }
 
 std::string WhyNotHere(const StackProfile& which, const Profile& profile) {
-  if (which.stack == "spark" && profile.backend == Backend::kReference) {
-    return "this release reaches a Spark through the command back end: set command.up, "
-           "command.down (KVTIER_COMMAND_UP, "
-           "KVTIER_COMMAND_DOWN) and BENCH_BACKEND=command";
-  }
+  const std::string& origin = profile.Value("backend").origin;
+  if (which.stack == "spark" && profile.backend == Backend::kReference)
+    return origin + " asks for the reference stack, this case is about a Spark's";
+  // A file says what a Spark would run; the user says what this machine is to run.
+  if (profile.backend == Backend::kDynamo)
+    return WhyNoDynamoHost(origin == "BENCH_BACKEND" || origin == "KVTIER_BACKEND");
   if (profile.backend == Backend::kCommand && profile.command.up.empty()) {
     return fmt::format(
         "profile {} names no script that brings the stack up: set KVTIER_COMMAND_UP and "

@@ -36,7 +36,7 @@ inline std::string TierCaseName(const ::testing::TestParamInfo<TierCase>& info) 
 }
 
 inline const StackProfile kReference{"reference", "reference"};
-inline const StackProfile kSpark{"spark", "runbook"};
+inline const StackProfile kSpark{"spark", "spark"};
 inline const StackProfile kQuick{"reference", "nano", true};
 
 /// How the profile is asked for: quick cases without BENCH_*, and with their own results root.

@@ -1,6 +1,8 @@
 #include "telemetry/os/process_io.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 #include <set>
 #include <system_error>
 
@@ -23,6 +25,32 @@ std::filesystem::path Of(pid_t pid, const char* file, const OsRoots& roots) {
 std::string_view AfterCommand(std::string_view stat) {
   const std::size_t close = stat.rfind(')');
   return close == std::string_view::npos ? std::string_view() : stat.substr(close + 1);
+}
+
+/// "--api-key", "HF_TOKEN", "--db-password": what such a flag or variable holds is nobody's
+/// business, least of all a bundle's.
+bool NamesASecret(std::string_view word) {
+  std::string lower(word);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
+    return c == '_' ? '-' : static_cast<char>(std::tolower(c));
+  });
+  static constexpr std::string_view kEndings[] = {"-token", "-key", "-secret", "-password"};
+  return std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](std::string_view ending) { return lower.ends_with(ending); });
+}
+
+/// NAME=value, and the word behind a flag, become *** where the name says so.
+void HideSecrets(std::vector<std::string>& arguments) {
+  bool hide_this = false;
+  for (std::string& argument : arguments) {
+    const std::size_t equals = argument.find('=');
+    const bool names = NamesASecret(std::string_view(argument).substr(0, equals));
+    if (hide_this)
+      argument = "***";
+    else if (names && equals != std::string::npos)
+      argument = argument.substr(0, equals + 1) + "***";
+    hide_this = !hide_this && names && equals == std::string::npos && argument.starts_with('-');
+  }
 }
 
 }  // namespace
@@ -99,7 +127,9 @@ std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots) {
 }
 
 std::string ReadCommandLine(pid_t pid, const OsRoots& roots) {
-  return fmt::format("{}", fmt::join(ReadArguments(pid, roots), " "));
+  std::vector<std::string> arguments = ReadArguments(pid, roots);
+  HideSecrets(arguments);
+  return fmt::format("{}", fmt::join(arguments, " "));
 }
 
 Reading<ProcessIo> ParseProcessIo(std::string_view text) {
