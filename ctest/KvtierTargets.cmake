@@ -129,7 +129,7 @@ function(kvtier_program name)
 endfunction()
 
 # Unit tests live beside the code they test; one binary per folder, one CTest test per case.
-# LABEL is unit unless a folder says otherwise (truth, soak).
+# LABEL is unit unless a folder says otherwise (truth, rehearsal, soak).
 function(kvtier_unit_tests name)
   cmake_parse_arguments(A "" "LABEL;TIMEOUT;PREFIX" "SOURCES;DEPS" ${ARGN})
   if(NOT A_LABEL)
