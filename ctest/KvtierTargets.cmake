@@ -26,7 +26,7 @@ set(kvtier_timed_flags $<$<CONFIG:Release>:-O2>)
 set(kvtier_test_flags $<$<CONFIG:Release>:-O0>)
 
 # nlohmann's two literals are inline functions whose bodies make the compiler instantiate its whole parser again in every
-# source that sees the header, used or not. Nobody here writes them, so the builds use a copy of the header without them
+# source that sees the header, used or not. Sources here name the function instead, so the builds use a copy of the header without them
 # (docs/decisions/0002); a release of the library that looks different is used as it is.
 function(kvtier_json_without_literals out)
   set(${out} "" PARENT_SCOPE)
