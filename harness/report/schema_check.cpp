@@ -97,6 +97,7 @@ constexpr Known kKnown[] = {
     {"phase_", "_os_io_end.json", "os_io_snapshot"},
     {"phase_", "_os_io_delta.json", "os_io_delta"},
     {"phase_", "_evidence.json", "phase_evidence"},
+    {"doctor.json", "", "doctor"},
     {"campaign_", ".json", "campaign"},
     {"phase60.json", "", "phase60_current"},
     {"phase60_rehydrate_concurrency_sweep_summary_minimal_", ".json", "phase60_summary"},
