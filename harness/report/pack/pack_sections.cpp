@@ -177,11 +177,12 @@ Section EffectSection(const PackInput& in) {
     add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, level,
         PText(e.treatment->p));
   if (e.period)
-    add("Period: what second place adds", e.period->estimate, e.period->interval, level,
-        PText(e.period->p));
+    // The verdict file keeps estimate and p of these two, not their interval.
+    rows.push_back({"Period: what second place adds", Pct(e.period->estimate), "not kept", "NA",
+                    PText(e.period->p)});
   if (e.carry_over)
-    add("Carry-over (descriptive)", e.carry_over->estimate, e.carry_over->interval, level,
-        PText(e.carry_over->p));
+    rows.push_back({"Carry-over (descriptive)", Pct(e.carry_over->estimate), "not kept", "NA",
+                    PText(e.carry_over->p)});
   s.blocks.push_back(Table({"estimate", "effect", "interval", "level", "p"}, std::move(rows)));
   if (e.tost)
     s.blocks.push_back(Text(fmt::format(
