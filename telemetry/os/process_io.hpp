@@ -49,7 +49,8 @@ pid_t SelfPid(const OsRoots& roots = {});
 
 /// Arguments of /proc/<pid>/cmdline; none for a kernel thread, a zombie or a process that is gone.
 std::vector<std::string> ReadArguments(pid_t pid, const OsRoots& roots = {});
-/// The same with blanks between them.
+/// The same with blanks between them, for people: what a flag or variable that names a secret holds
+/// is "***".
 std::string ReadCommandLine(pid_t pid, const OsRoots& roots = {});
 
 /// The given processes and all their descendants that are alive, ascending.
