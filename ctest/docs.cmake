@@ -8,7 +8,7 @@ file(MAKE_DIRECTORY "${WORK}")
 # Words: Command{"run", ...} of the program, and the cases of the launcher.
 file(READ "${ROOT}/fixtures/cli/main.cpp" program)
 string(REGEX MATCHALL "Command{\"[a-z0-9-]+\"" entries "${program}")
-set(words build help test phase60 phase70)
+set(words build cross ctest help package phase60 phase70 test test-aarch64)
 foreach(entry IN LISTS entries)
   string(REGEX REPLACE "Command{\"(.*)\"" "\\1" word "${entry}")
   list(APPEND words "${word}")
