@@ -20,6 +20,10 @@ add_test(NAME repo.images
   COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${CMAKE_BINARY_DIR}/images_test
     -P ${PROJECT_SOURCE_DIR}/ctest/images.cmake)
 set_tests_properties(repo.images PROPERTIES LABELS repo TIMEOUT 60)
+add_test(NAME repo.package
+  COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DWORK=${CMAKE_BINARY_DIR}/package_test
+    -P ${PROJECT_SOURCE_DIR}/ctest/package.cmake)
+set_tests_properties(repo.package PROPERTIES LABELS repo TIMEOUT 60)
 # Builds them, or exercises their steps; installs packages in trees of its own, so it takes a network and some minutes.
 foreach(image bench harness)
   add_test(NAME soak.images.${image}
