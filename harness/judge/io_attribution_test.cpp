@@ -62,7 +62,7 @@ const std::vector<std::string> kNobodyRead{
     "FAIL replay_reads_magnitude", "FAIL replay_engine_agreement"};
 
 /// One planted lie, what does not pass, and the codes when attribution was expected.
-struct Lie {
+struct AttributionLie {
   std::string name;
   TierMode tier;
   std::function<void(LegEvidence&)> plant;
@@ -70,8 +70,8 @@ struct Lie {
   std::vector<std::string> codes;
 };
 
-void ExpectVerdicts(const std::vector<Lie>& lies) {
-  for (const Lie& lie : lies) {
+void ExpectVerdicts(const std::vector<AttributionLie>& lies) {
+  for (const AttributionLie& lie : lies) {
     LegEvidence leg = Attributed(lie.tier);
     lie.plant(leg);
     const IoAttributionVerdict v = JudgeIoAttribution(leg, true);

@@ -9,6 +9,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
 namespace kvtier {
@@ -18,8 +19,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 class BaselineFiles : public ::testing::Test {
  protected:

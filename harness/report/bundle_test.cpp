@@ -15,6 +15,7 @@
 #include "harness/report/evidence_json.hpp"
 #include "harness/report/process_identity.hpp"
 #include "harness/report/sample_leg.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
 namespace kvtier {
@@ -24,8 +25,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 std::string ErrorOf(const std::function<void()>& f) {
   try {

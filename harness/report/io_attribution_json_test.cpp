@@ -7,6 +7,7 @@
 #include "harness/core/error.hpp"
 #include "harness/report/evidence_json.hpp"
 #include "harness/report/sample_leg.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
 namespace kvtier {
@@ -16,8 +17,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 json Written(const IoAttributionReport& report) {
   return IoAttributionJson(report, {.capture_timestamp = "2026-11-22T01:45:20.000+00:00",

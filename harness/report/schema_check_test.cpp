@@ -16,6 +16,7 @@
 #include "harness/judge/knee_report.hpp"
 #include "harness/judge/recommend.hpp"
 #include "harness/judge/sweep_maker.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/sweep_reader.hpp"
 
 namespace kvtier {
@@ -27,8 +28,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
-const std::string kTs = "20260219T211627Z";
+const std::string kStamp = "20260219T211627Z";
 
 class ResultsRoot : public ::testing::Test {
  protected:
@@ -79,7 +79,8 @@ TEST_F(ResultsRoot, WhatTheOfflineCommandsWriteFitsItsSchema) {
   Sweep bare = full;  // one point, no rate: everything is refused with a reason
   bare.rows.resize(2);
   bare.rows.back().run.reset();
-  const std::vector<std::pair<std::string, Sweep>> sweeps{{kTs, full}, {"20260219T211628Z", bare}};
+  const std::vector<std::pair<std::string, Sweep>> sweeps{{kStamp, full},
+                                                          {"20260219T211628Z", bare}};
   for (const auto& [ts, sweep] : sweeps) {
     Write("phase60_knee_" + ts + ".json",
           KneeJson(FindKnees(sweep), KneeTable(sweep), {"now", ts, {"summary.json"}}));
@@ -88,9 +89,9 @@ TEST_F(ResultsRoot, WhatTheOfflineCommandsWriteFitsItsSchema) {
                              {.created_utc = "now", .phase60_ts = ts, .source_summaries = {"s"}}));
   }
   EXPECT_THAT(CheckBundle(root_, kSchemas), IsEmpty());
-  json knee = ReadJson(root_ / ("phase60_knee_" + kTs + ".json"));
+  json knee = ReadJson(root_ / ("phase60_knee_" + kStamp + ".json"));
   knee["modes"][0]["slo_crossing"]["interval"]["method"] = "a guess";
-  Write("phase60_knee_" + kTs + ".json", knee);
+  Write("phase60_knee_" + kStamp + ".json", knee);
   EXPECT_THAT(CheckBundle(root_, kSchemas), Not(IsEmpty()));
 }
 
@@ -99,18 +100,18 @@ TEST_F(ResultsRoot, EveryJsonFileOfARootIsKnown) {
   for (const std::string& name :
        {std::string("phase60_known_good_baseline_manifest_semantic_hash.json"),
         std::string("phase60_baseline_manifest_audit.jsonl"), std::string("current/phase60.json"),
-        std::string("current/phase70.json"), "phase60_knee_" + kTs + ".json",
-        "phase60_crossover_recommendation_" + kTs + ".json",
-        "phase60_rehydrate_concurrency_sweep_summary_minimal_" + kTs + ".json",
-        "phase60_matrix_stop_verdict_minimal_" + kTs + ".json",
-        "phase60_sweep_b2c1_failure_diagnosis_" + kTs + ".json",
-        "phase70_rehydrate_pair_repeats_verdict_" + kTs + ".json",
+        std::string("current/phase70.json"), "phase60_knee_" + kStamp + ".json",
+        "phase60_crossover_recommendation_" + kStamp + ".json",
+        "phase60_rehydrate_concurrency_sweep_summary_minimal_" + kStamp + ".json",
+        "phase60_matrix_stop_verdict_minimal_" + kStamp + ".json",
+        "phase60_sweep_b2c1_failure_diagnosis_" + kStamp + ".json",
+        "phase70_rehydrate_pair_repeats_verdict_" + kStamp + ".json",
         probe + "analysis/quick_summary.json", probe + "analysis/manifest.json",
         probe + "analysis/worker_runtime_manifest.json", thrash + "analysis/trials.jsonl",
         thrash + "analysis/quick_summary.json", thrash + "analysis/metrics_diff_summary.json"})
     Write(name, json::object());
   EXPECT_THAT(Unknown(), IsEmpty());
-  Write("phase60_something_new_" + kTs + ".json", json::object());
+  Write("phase60_something_new_" + kStamp + ".json", json::object());
   Write(probe + "analysis/something_new.json", json::object());
   EXPECT_THAT(Unknown(), SizeIs(2));
 }

@@ -10,6 +10,7 @@
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
 #include "harness/report/golden.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
 namespace kvtier {
@@ -20,9 +21,8 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::string kTs = "20260219T211627Z";
+const std::string kSweepTs = "20260219T211627Z";
 const fs::path kRoot = fs::path(KVTIER_SOURCE_DIR) / "harness/report/golden/phase60";
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 fs::path FreshFolder(const char* name) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("kvtier_{}_{}", name, ::getpid());
@@ -32,7 +32,7 @@ fs::path FreshFolder(const char* name) {
 }
 
 Recommendation OfGolden(const RecommendOptions& options = {}) {
-  return Recommend(LoadSweep(FindSweepSummary(kRoot, kTs)), options);
+  return Recommend(LoadSweep(FindSweepSummary(kRoot, kSweepTs)), options);
 }
 /// Another run of the same sweep, in which every replay took longer.
 Sweep Slower(Sweep sweep, double ms) {
@@ -44,11 +44,12 @@ Sweep Slower(Sweep sweep, double ms) {
 }
 const RecommendContext kContext{
     .created_utc = "2026-11-25T11:00:00.000+00:00",
-    .phase60_ts = kTs,
-    .source_summaries = {"phase60_rehydrate_concurrency_sweep_summary_minimal_" + kTs + ".json"}};
+    .phase60_ts = kSweepTs,
+    .source_summaries = {"phase60_rehydrate_concurrency_sweep_summary_minimal_" + kSweepTs +
+                         ".json"}};
 
 TEST(SweepReader, ReadsASweepOfThePredecessorWithItsRuns) {
-  const Sweep sweep = LoadSweep(FindSweepSummary(kRoot, kTs));
+  const Sweep sweep = LoadSweep(FindSweepSummary(kRoot, kSweepTs));
   EXPECT_TRUE(sweep.legacy);
   ASSERT_EQ(sweep.rows.size(), 9u);
   const SweepRow& b2_c8 = sweep.rows[7];
@@ -58,7 +59,7 @@ TEST(SweepReader, ReadsASweepOfThePredecessorWithItsRuns) {
 }
 
 TEST(SweepReader, KneeTableIsTheGoldenOneByEitherRuleset) {
-  const Sweep sweep = LoadSweep(FindSweepSummary(kRoot, kTs));
+  const Sweep sweep = LoadSweep(FindSweepSummary(kRoot, kSweepTs));
   const std::string ours = KneeTableCsv(KneeTable(sweep));
   EXPECT_EQ(ours, Golden("phase60/knee_table.csv", ours));
   EXPECT_THAT(ours, HasSubstr("\r\n1,B2,invalid_full,B2_c1,428.5,")) << "not the preflight's 410";
@@ -95,7 +96,7 @@ TEST(SweepReader, RecommendationIsTheGoldenOneAndKeepsItsSchema) {
     EXPECT_THAT(CheckFile(file, kSchemas / "phase60_crossover_recommendation.schema.json"),
                 IsEmpty());
   }
-  const Sweep once = LoadSweep(FindSweepSummary(kRoot, kTs));
+  const Sweep once = LoadSweep(FindSweepSummary(kRoot, kSweepTs));
   const Sweep thrice = JoinSweeps({once, Slower(once, 10), Slower(once, 20)});
   const fs::path file = folder / "repeats.json";
   WriteJsonAtomic(file, RecommendationJson(Recommend(thrice, {}), kContext));
@@ -105,7 +106,7 @@ TEST(SweepReader, RecommendationIsTheGoldenOneAndKeepsItsSchema) {
 }
 
 TEST(SweepReader, TheMarkdownSaysHowSureAFigureIs) {
-  const Sweep once = LoadSweep(FindSweepSummary(kRoot, kTs));
+  const Sweep once = LoadSweep(FindSweepSummary(kRoot, kSweepTs));
   const Recommendation twice = Recommend(JoinSweeps({once, Slower(once, 10)}), {});
   EXPECT_THAT(RecommendationMarkdown(twice, kContext),
               HasSubstr("| 445.2 ms (min-max 440.2 to 450.2, n=2) |"));
@@ -141,18 +142,18 @@ TEST(SweepReader, ErrorsNameFileAndKey) {
 TEST(SweepReader, FindsASummaryByItsStamp) {
   const fs::path folder = FreshFolder("sweep_find");
   const auto touch = [&](const std::string& name) { WriteFileAtomic(folder / name, "{}"); };
-  const auto found = [&] { return FindSweepSummary(folder, kTs).filename().string(); };
+  const auto found = [&] { return FindSweepSummary(folder, kSweepTs).filename().string(); };
   EXPECT_THROW(found(), ConfigError);
   touch("phase60_other_20260219T211628Z.json");
   touch("phase60_rehydrate_concurrency_sweep_summary_minimal_20200101T000000Z.json");
   EXPECT_THROW(found(), ConfigError) << "another stamp";
-  touch("phase60_a_summary_" + kTs + ".json");
-  EXPECT_EQ(found(), "phase60_a_summary_" + kTs + ".json");
-  touch("phase60_b_concurrency_sweep_summary_full_" + kTs + ".json");
-  EXPECT_EQ(found(), "phase60_b_concurrency_sweep_summary_full_" + kTs + ".json");
-  touch("phase60_rehydrate_concurrency_sweep_summary_minimal_" + kTs + ".json");
-  EXPECT_EQ(found(), "phase60_rehydrate_concurrency_sweep_summary_minimal_" + kTs + ".json");
-  EXPECT_EQ(SweepTs(folder / found()), kTs);
+  touch("phase60_a_summary_" + kSweepTs + ".json");
+  EXPECT_EQ(found(), "phase60_a_summary_" + kSweepTs + ".json");
+  touch("phase60_b_concurrency_sweep_summary_full_" + kSweepTs + ".json");
+  EXPECT_EQ(found(), "phase60_b_concurrency_sweep_summary_full_" + kSweepTs + ".json");
+  touch("phase60_rehydrate_concurrency_sweep_summary_minimal_" + kSweepTs + ".json");
+  EXPECT_EQ(found(), "phase60_rehydrate_concurrency_sweep_summary_minimal_" + kSweepTs + ".json");
+  EXPECT_EQ(SweepTs(folder / found()), kSweepTs);
   EXPECT_EQ(SweepTs("summary_2026T1Z.json"), "unknown");
 }
 

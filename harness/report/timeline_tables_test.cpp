@@ -6,6 +6,7 @@
 #include "harness/core/error.hpp"
 #include "harness/report/bundle.hpp"
 #include "harness/report/sample_leg.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 #include "harness/report/timeline.hpp"
 
@@ -18,8 +19,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 // A run folder whose timeline begins at mono 0, 2025-11-22T01:45:10 UTC.
 class Recording {
