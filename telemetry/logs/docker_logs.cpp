@@ -18,14 +18,25 @@ namespace {
 constexpr std::chrono::milliseconds kLimit = std::chrono::seconds(10);  // as the predecessor's
 constexpr std::size_t kTailLines = 15;
 
-std::string Because(const CommandResult& result) {
-  return result.outcome == CommandResult::Outcome::kNotFound ? "docker is not on the path"
-                                                             : WhyFailed(result, "docker");
-}
+/// One docker: the program, and what runs it.
+struct Client {
+  const CommandRunner& run;
+  const std::string& program;
 
-Reading<std::vector<std::string>> ListContainers(const CommandRunner& run) {
-  const auto answer = run({"docker", "ps", "-a", "--format", "{{.Names}}"}, kLimit);
-  if (!answer.ok()) return Reading<std::vector<std::string>>::Unavailable(Because(answer));
+  CommandResult Ask(std::vector<std::string> words) const {
+    words.insert(words.begin(), program);
+    return run(words, kLimit);
+  }
+  std::string Because(const CommandResult& result) const {
+    return result.outcome == CommandResult::Outcome::kNotFound
+               ? fmt::format("{} is not on the path", program)
+               : WhyFailed(result, program);
+  }
+};
+
+Reading<std::vector<std::string>> ListContainers(const Client& docker) {
+  const auto answer = docker.Ask({"ps", "-a", "--format", "{{.Names}}"});
+  if (!answer.ok()) return Reading<std::vector<std::string>>::Unavailable(docker.Because(answer));
   std::vector<std::string> names;
   ForEachLine(answer.out, [&](std::string_view line) {
     if (!line.empty()) names.emplace_back(line);
@@ -34,7 +45,7 @@ Reading<std::vector<std::string>> ListContainers(const CommandRunner& run) {
 }
 
 Reading<DockerLogCopy> CopyLog(const std::filesystem::path& run_dir, const std::string& container,
-                               const std::string& since, const CommandRunner& run) {
+                               const std::string& since, const Client& docker) {
   using Result = Reading<DockerLogCopy>;
   // The end of a log tells more than its beginning, so a log that is too long is asked for again,
   // shorter.
@@ -42,11 +53,10 @@ Reading<DockerLogCopy> CopyLog(const std::filesystem::path& run_dir, const std::
   std::string asked;
   for (const char* lines : {"20000", "2000"}) {
     asked = lines;
-    answer = run({"docker", "logs", "--timestamps", "--since", since, "--tail", asked, container},
-                 kLimit);
+    answer = docker.Ask({"logs", "--timestamps", "--since", since, "--tail", asked, container});
     if (!answer.truncated) break;
   }
-  if (!answer.ok() && !answer.truncated) return Result::Unavailable(Because(answer));
+  if (!answer.ok() && !answer.truncated) return Result::Unavailable(docker.Because(answer));
   const std::string text = MergeByTimestamp(answer.out, answer.err);
   DockerLogCopy copy;
   copy.path = fmt::format("telemetry/docker_{}_logs.txt", SafeFileName(container));
@@ -69,10 +79,10 @@ Reading<DockerLogCopy> CopyLog(const std::filesystem::path& run_dir, const std::
 }
 
 Reading<std::string> CopyInspection(const std::filesystem::path& run_dir,
-                                    const std::string& container, const CommandRunner& run) {
+                                    const std::string& container, const Client& docker) {
   using Result = Reading<std::string>;
-  const auto answer = run({"docker", "inspect", container}, kLimit);
-  if (!answer.ok()) return Result::Unavailable(Because(answer));
+  const auto answer = docker.Ask({"inspect", container});
+  if (!answer.ok()) return Result::Unavailable(docker.Because(answer));
   auto inspection = nlohmann::json::parse(answer.out, nullptr, false);
   if (inspection.is_discarded()) {
     return Result::Unavailable(fmt::format("docker inspect {} did not answer JSON", container));
@@ -157,9 +167,10 @@ void HideCredentials(nlohmann::json& inspection) {
 DockerEvidence CollectDockerLogs(const std::filesystem::path& run_dir,
                                  const std::vector<std::string>& containers,
                                  std::chrono::system_clock::time_point since,
-                                 const CommandRunner& run) {
+                                 const CommandRunner& run, const std::string& program) {
+  const Client docker{run, program};
   DockerEvidence evidence;
-  evidence.listed = ListContainers(run);
+  evidence.listed = ListContainers(docker);
   if (!evidence.listed) return evidence;
   for (const auto& name : containers) {
     DockerContainer container{.name = name, .log = {}, .inspect_path = {}};
@@ -169,8 +180,8 @@ DockerEvidence CollectDockerLogs(const std::filesystem::path& run_dir,
       container.log = Reading<DockerLogCopy>::Unavailable(why);
       container.inspect_path = Reading<std::string>::Unavailable(why);
     } else {
-      container.log = CopyLog(run_dir, name, UtcMillis(since), run);
-      container.inspect_path = CopyInspection(run_dir, name, run);
+      container.log = CopyLog(run_dir, name, UtcMillis(since), docker);
+      container.inspect_path = CopyInspection(run_dir, name, docker);
     }
     evidence.containers.push_back(std::move(container));
   }

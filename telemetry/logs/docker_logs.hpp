@@ -11,6 +11,7 @@
 #include "harness/core/reading.hpp"
 #include "harness/core/units.hpp"
 #include "telemetry/device/command_runner.hpp"
+#include "telemetry/device/docker_program.hpp"
 #include "telemetry/logs/log_line.hpp"
 
 namespace kvtier {
@@ -38,13 +39,14 @@ struct DockerEvidence {
 };
 
 /// Output since `since` and inspection of each of `containers`, through docker ps, logs and
-/// inspect, 10 s each. Time stamps are docker's; standard output and standard error are merged by
-/// them. At most the last 20000 lines (2000 where those are over the runner's limit). Values of
-/// environment variables that look like credentials are not written. Never throws.
+/// inspect of `program`, 10 s each. Time stamps are docker's; standard output and standard error
+/// are merged by them. At most the last 20000 lines (2000 where those are over the runner's limit).
+/// Values of environment variables that look like credentials are not written. Never throws.
 DockerEvidence CollectDockerLogs(const std::filesystem::path& run_dir,
                                  const std::vector<std::string>& containers,
                                  std::chrono::system_clock::time_point since,
-                                 const CommandRunner& run);
+                                 const CommandRunner& run,
+                                 const std::string& program = DockerProgram());
 
 /// Two texts of lines that begin with a time stamp of one format, as one in the order of the
 /// stamps; equal stamps keep `a` first. A line without a stamp stays behind the one before it.

@@ -1,5 +1,6 @@
 #include "telemetry/logs/docker_logs.hpp"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <deque>
@@ -46,8 +47,10 @@ class Docker : public ::testing::Test {
           const auto answer = answers_.front();
           answers_.pop_front();
           return answer;
-        });
+        },
+        program_);
   }
+  std::string program_ = "docker";
   TempDir temp_;
   fs::path root_ = temp_ / "run";  // not there yet
   std::deque<CommandResult> answers_;
@@ -63,6 +66,24 @@ TEST_F(Docker, NoDockerIsOneReasonAndNothingElse) {
   EXPECT_THAT(evidence.containers, IsEmpty());
   EXPECT_THAT(asked_, ElementsAre("docker ps -a --format {{.Names}}"));
   EXPECT_FALSE(fs::exists(root_));
+}
+
+TEST_F(Docker, TheProgramIsTheOneThatTheBringUpAsks) {
+  program_ = "/opt/podman";
+  answers_ = {Exited(0, "dyn\n"), Exited(0, "2026-11-25T10:00:00.000000001Z up\n"),
+              Exited(0, "[]")};
+  EXPECT_TRUE(Collect({"dyn"}).listed);
+  ASSERT_EQ(asked_.size(), 3U);
+  for (const auto& call : asked_) EXPECT_THAT(call, ::testing::StartsWith("/opt/podman "));
+}
+
+TEST(DockerProgramOf, IsWhatTheEnvironmentNames) {
+  ::setenv("KVTIER_DOCKER", "/opt/podman", 1);
+  EXPECT_EQ(DockerProgram(), "/opt/podman");
+  ::setenv("KVTIER_DOCKER", "", 1);
+  EXPECT_EQ(DockerProgram(), "docker");
+  ::unsetenv("KVTIER_DOCKER");
+  EXPECT_EQ(DockerProgram(), "docker");
 }
 
 TEST_F(Docker, ADeadDaemonIsAReason) {
