@@ -41,21 +41,23 @@ apt-config dump 2>/dev/null | grep -E '^Acquire::https?::Proxy ' >"$tree/etc/apt
 cp /etc/resolv.conf "$tree/etc/resolv.conf"
 cp "$deb" "$tree/tmp/kvtier.deb"
 
-# inside USERSPEC WORD...: in the tree, with a clean environment and mounts that end with it
+# inside USERSPEC FOLDER WORD...: in the tree, with a clean environment and mounts that end with it
 inside() {
   user=$1
-  shift
+  folder=$2
+  shift 2
   # shellcheck disable=SC2016 # expanded by the inner shell
   unshare --mount --propagation private sh -c '
-    tree=$1 user=$2
-    shift 2
+    tree=$1 user=$2 folder=$3
+    shift 3
     mount --bind /proc "$tree/proc"
+    mount --bind /sys "$tree/sys"
     mount --rbind /dev "$tree/dev"
-    exec chroot --userspec="$user" "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/srv/kvtier "$@"' \
-    sh "$tree" "$user" "$@"
+    exec chroot --userspec="$user" "$tree" /usr/bin/env -i --chdir="$folder" \
+      PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/srv/kvtier "$@"' sh "$tree" "$user" "$folder" "$@"
 }
 as_user() {
-  inside 10001:10001 --chdir=/srv/kvtier "$@"
+  inside 10001:10001 /srv/kvtier "$@"
 }
 
 # expect "TEXT" WORD...: the program says it
@@ -69,15 +71,15 @@ expect() {
   esac
 }
 
-inside 0:0 apt-get --quiet --quiet update
-inside 0:0 DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet --yes --no-install-recommends install /tmp/kvtier.deb >"$tree.log" 2>&1 ||
+inside 0:0 / apt-get --quiet --quiet update
+inside 0:0 / DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet --yes --no-install-recommends install /tmp/kvtier.deb >"$tree.log" 2>&1 ||
   fail "apt does not install it: $(tail -n 5 "$tree.log")"
 rm -rf "$tree/srv/kvtier"
 install --directory --owner 10001 --group 10001 "$tree/srv/kvtier"
 
 expect "kvtier $(dpkg-deb --field "$deb" Version | sed 's/-.*//')" kvtier --version
 expect "phase70" kvtier help
-expect "/srv/kvtier/results" kvtier config show
+expect "profile nano (/usr/lib/kvtier/fixtures/profiles/nano.yaml)" kvtier config show --profile nano
 expect "pairs" kvtier plan --sd-pct 6 --effect-pct 10
 expect "PairedExperiment" kvtier ctest -N --label-regex '^phase70$'
 ! as_user kvtier ctest -N | grep -q Quick || fail "a check of the build is among the cases of the installed suites"
@@ -96,7 +98,7 @@ cat "$tree.phase70"
 [ "$status" -le 1 ] || fail "phase70 ended with $status"
 grep -q '^ *verdict ' "$tree.phase70" || fail "phase70 came to no verdict"
 
-inside 0:0 apt-get --quiet --quiet --yes purge kvtier >>"$tree.log" 2>&1 || fail "apt does not remove it"
+inside 0:0 / apt-get --quiet --quiet --yes purge kvtier >>"$tree.log" 2>&1 || fail "apt does not remove it"
 for left in usr/bin/kvtier usr/lib/kvtier usr/share/kvtier usr/share/doc/kvtier; do
   [ ! -e "$tree/$left" ] || fail "the removed package left /$left"
 done
