@@ -106,8 +106,8 @@ std::optional<WashoutEvidence> LoadWashout(const std::filesystem::path& run_dir)
 
 enum class LegRows {
   kKeep,
-  /// Each leg is judged as it is read and its rows are released, so that memory holds the rows of
-  /// one leg: for AnalyzePhase70 under the setup of the same manifest.
+  /// Each leg is judged by the setup of the manifest as it is read, and its rows are released, so
+  /// that memory holds the rows of one leg: for AnalyzePhase70 under the same setup.
   kRelease,
 };
 /// The finished legs of the manifest, loaded from their bundles (a bundle moved with its root is

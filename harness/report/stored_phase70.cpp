@@ -70,7 +70,8 @@ std::string TimeOf(const fs::path& file, const OrderCheck& check) {
 
 }  // namespace
 
-StoredPhase70 LoadStoredPhase70(const fs::path& manifest) {
+StoredPhase70 LoadStoredPhase70(const fs::path& manifest,
+                                const std::function<void(Phase70Setup&)>& change) {
   StoredPhase70 stored;
   stored.manifest = FromFile(manifest, [&](const json& j) {
     if (!j.is_object()) throw DataError("it is no object");
@@ -84,11 +85,14 @@ StoredPhase70 LoadStoredPhase70(const fs::path& manifest) {
   stored.paths = {.root = fs::absolute(manifest).parent_path(), .ts = stored.manifest.setup.ts};
   Phase70Input& in = stored.input;
   in.setup = stored.manifest.setup;
+  if (change) change(in.setup);
   in.legacy = stored.legacy;
   in.runner_findings = stored.manifest.runner_findings;
   if (!stored.legacy) {
     in.preflight = LoadPhase70Preflight(stored.paths);
-    in.legs = LoadPhase70Legs(stored.paths, stored.manifest);
+    Phase70Manifest judged_by = stored.manifest;
+    judged_by.setup = in.setup;
+    in.legs = LoadPhase70Legs(stored.paths, judged_by, LegRows::kRelease);
     return stored;
   }
   if (stored.manifest.skip_preflight) in.preflight.state = PreflightOutcome::State::kSkipped;

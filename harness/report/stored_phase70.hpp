@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "harness/judge/phase70.hpp"
@@ -14,11 +15,14 @@ struct StoredPhase70 {
   Phase70Manifest manifest;
   Phase70Input input;
 };
-/// Manifest, preflight and every leg that the manifest names. Legs of the predecessor that cannot
-/// be read are findings; ours are what LoadPhase70Legs makes of them. Throws IoError without a
-/// manifest and DataError, naming the file, for a manifest or a preflight that is not what it
+/// Manifest, preflight and every leg that the manifest names. `change` lays what the caller judges
+/// by over what was declared, before the first leg is read: ours are judged as they are read and
+/// their rows released (LegRows::kRelease), so another setup afterwards comes too late. Legs of the
+/// predecessor keep their rows, and those that cannot be read are findings. Throws IoError without
+/// a manifest and DataError, naming the file, for a manifest or a preflight that is not what it
 /// should be.
-StoredPhase70 LoadStoredPhase70(const std::filesystem::path& manifest);
+StoredPhase70 LoadStoredPhase70(const std::filesystem::path& manifest,
+                                const std::function<void(Phase70Setup&)>& change = {});
 
 /// The five artifacts of an experiment that a verdict names, wherever the caller put them.
 struct Phase70ArtifactFiles {
