@@ -35,6 +35,10 @@ std::string PointTable(const std::vector<const SweepPoint*>& points) {
 
 }  // namespace
 
+std::string PointFigures(const SweepPoint& point) {
+  return fmt::format("B1 p95 {}; B2 p95 {}; tail gap {}", Ms(*point.b1), Ms(*point.b2), Gap(point));
+}
+
 std::string RecommendationMarkdown(const Recommendation& r, const RecommendContext& context) {
   const auto candidates = r.Candidates();
   const auto top = static_cast<std::ptrdiff_t>(

@@ -27,6 +27,9 @@ std::filesystem::path FindSweepSummary(const std::filesystem::path& results_root
 
 std::string KneeTableCsv(const std::vector<KneeRow>& rows);
 
+/// "B1 p95 170.0 ms (95 % interval 165.1 to 174.9, n=3); B2 p95 ...; tail gap ..." of an accepted
+/// point; a figure of one run stands alone.
+std::string PointFigures(const SweepPoint& point);
 /// For people: the recommended points with their uncertainty, then why others were refused.
 std::string RecommendationMarkdown(const Recommendation& r, const RecommendContext& context);
 
