@@ -84,6 +84,8 @@ class KvEventPublisher::Impl {
       for (;;) {
         const auto request = Receive(replay_);
         if (request.empty()) break;
+        // What was numbered before the question came is part of its answer.
+        if (!SendQueued()) return;
         Answer(request);
       }
     }

@@ -73,6 +73,7 @@ class KvEventSubscriber::Impl {
     replay_->set(zmq::sockopt::rcvhwm, 0);
     Connect(*replay_, replay_endpoint_);
     Send(*replay_, {"", EncodeKvSequence(next_)});
+    held_when_asked_ = held_.empty() ? std::nullopt : std::optional(held_.front().first);
     replay_until_ = Clock::now() + kReplayLimit;
   }
 
@@ -131,7 +132,14 @@ class KvEventSubscriber::Impl {
     }
     replay_.reset();
     TellHeld();
-    if (!held_.empty()) GiveUp("the replay socket does not keep it any more");
+    if (held_.empty()) return;
+    // Only what was missing when we asked is gone. A gap that opened since may be newer than the
+    // answer: our subscription takes effect at some moment of its own.
+    if (held_.front().first == held_when_asked_) {
+      GiveUp("the replay socket does not keep it any more");
+    } else {
+      Gap();
+    }
   }
 
   void TellHeld() {
@@ -182,6 +190,7 @@ class KvEventSubscriber::Impl {
   const std::string replay_endpoint_;
   std::optional<zmq::socket_t> replay_;  // a question that is not answered to its end
   Clock::time_point replay_until_{};
+  std::optional<std::uint64_t> held_when_asked_;  // the oldest
   Bell bell_;
   mutable std::mutex mutex_;
   std::condition_variable advanced_;

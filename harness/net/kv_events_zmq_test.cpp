@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "harness/core/error.hpp"
+#include "harness/core/reserved_port.hpp"
 
 namespace kvtier {
 namespace {
@@ -43,6 +44,14 @@ struct Heard {
   std::vector<std::uint64_t> sequences, lost;
   std::atomic<int> gaps{0};
 };
+
+/// Waits until all `published` batches have left: who subscribes from now on hears none of them.
+bool HaveLeft(const KvEventPublisher& publisher, std::uint64_t published) {
+  Heard witness;
+  KvEventSubscriber subscriber(publisher.endpoint(), publisher.replay_endpoint(),
+                               witness.Callbacks());
+  return subscriber.CatchUp(published, kLimit);
+}
 
 std::vector<std::string> ReceiveAll(zmq::socket_t& socket) {
   std::vector<std::string> frames;
@@ -117,6 +126,7 @@ TEST(KvEventSubscriberTest, WhoeverComesLateGetsEverything) {
 TEST(KvEventSubscriberTest, WhatTheReplayNoLongerKeepsIsToldAsLost) {
   KvEventPublisher publisher({.kept_batches = 2});
   for (std::uint64_t n = 0; n < 5; ++n) publisher.Publish(Numbered(n));
+  ASSERT_TRUE(HaveLeft(publisher, 5));
   Heard heard;
   KvEventSubscriber subscriber(publisher.endpoint(), publisher.replay_endpoint(),
                                heard.Callbacks());
@@ -126,18 +136,11 @@ TEST(KvEventSubscriberTest, WhatTheReplayNoLongerKeepsIsToldAsLost) {
 }
 
 TEST(KvEventSubscriberTest, APublisherThatComesUpLaterIsWaitedFor) {
-  std::string endpoint, replay;
-  {
-    const KvEventPublisher gone({});
-    endpoint = gone.endpoint();
-    replay = gone.replay_endpoint();
-  }
+  const ReservedPort port, replay_port;
   Heard heard;
-  KvEventSubscriber subscriber(endpoint, replay, heard.Callbacks());
-  const auto port = [](const std::string& at) {
-    return static_cast<std::uint16_t>(std::stoi(at.substr(at.rfind(':') + 1)));
-  };
-  KvEventPublisher publisher({.port = port(endpoint), .replay_port = port(replay)});
+  KvEventSubscriber subscriber("tcp://127.0.0.1:" + port.text(),
+                               "tcp://127.0.0.1:" + replay_port.text(), heard.Callbacks());
+  KvEventPublisher publisher({.port = port.number(), .replay_port = replay_port.number()});
   publisher.Publish(Numbered(0));
   EXPECT_TRUE(subscriber.CatchUp(1, kLimit));
   EXPECT_THAT(heard.sequences, ElementsAre(0));
@@ -189,10 +192,16 @@ TEST_F(HandMadeStream, AGapIsFilledFromTheReplay) {
   Heard heard;
   KvEventSubscriber subscriber(endpoint, replay.replay_endpoint(), heard.Callbacks());
   ASSERT_TRUE(subscriber.CatchUp(3, kLimit));
-  for (std::uint64_t n = 3; n < 6; ++n) replay.Publish(Numbered(n));
-  ASSERT_TRUE(SayUntil(5, subscriber));  // 3 and 4 are never said
-  EXPECT_THAT(heard.sequences, ElementsAre(0, 1, 2, 3, 4, 5));
+  // Of each three the last is said, the others never. A question that is still open may answer
+  // them before the gap is seen, so one round need not show it.
+  std::uint64_t next = 3;
+  for (; heard.gaps == 0 && next < 150; next += 3) {
+    for (std::uint64_t n = next; n < next + 3; ++n) replay.Publish(Numbered(n));
+    ASSERT_TRUE(SayUntil(next + 2, subscriber));
+  }
   EXPECT_GE(heard.gaps, 1);
+  ASSERT_EQ(heard.sequences.size(), next);
+  for (std::uint64_t n = 0; n < next; ++n) EXPECT_EQ(heard.sequences[n], n);
   EXPECT_THAT(heard.lost, IsEmpty());
 }
 
