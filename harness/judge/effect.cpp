@@ -195,6 +195,12 @@ std::optional<Interval> Effect::Deciding(std::size_t t_from_pairs) const {
   return hl && hl->reaches ? std::optional<Interval>(hl->interval) : std::nullopt;
 }
 
+Reading<Interval> KeptInterval(const TEstimate& estimate) {
+  // No test is made without a degree of freedom.
+  if (estimate.df > 0) return estimate.interval;
+  return Reading<Interval>::Unavailable("the verdict file is of an earlier version");
+}
+
 Effect ComputeEffect(const std::vector<PairValue>& pairs, double quantile,
                      const std::vector<SecondaryInput>& secondary, const EffectOptions& options) {
   Effect e;

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "harness/core/reading.hpp"
 #include "harness/judge/reason.hpp"
 #include "harness/stats/paired.hpp"
 
@@ -86,6 +87,10 @@ struct Effect {
   /// The 95 % interval that decides: HL below t_from_pairs, t from there.
   std::optional<Interval> Deciding(std::size_t t_from_pairs = 12) const;
 };
+
+/// The interval of the period or the carry-over test, unavailable where it was read from a verdict
+/// file of an earlier version, which kept the estimate and its p alone.
+Reading<Interval> KeptInterval(const TEstimate& estimate);
 
 struct SecondaryInput {
   std::string metric;

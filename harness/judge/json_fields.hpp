@@ -6,6 +6,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/tier.hpp"
+#include "harness/stats/paired.hpp"
 
 /// Reading and writing artifact fields so that a missing or mistyped one is a DataError that names
 /// its key.
@@ -45,6 +46,21 @@ inline TierMode TierAt(const nlohmann::json& j, const char* key) {
     throw DataError(std::string("the key \"") + key + "\" holds \"" + name +
                     "\", which is no tier mode");
   return *tier;
+}
+
+/// {"estimate", "se", "df", "low", "high", "p"}: an estimate with Student's t interval.
+inline nlohmann::json EstimateJson(const TEstimate& t) {
+  return {{"estimate", t.estimate},  {"se", t.se}, {"df", t.df}, {"low", t.interval.low},
+          {"high", t.interval.high}, {"p", t.p}};
+}
+inline TEstimate EstimateFrom(const nlohmann::json& j) {
+  TEstimate t;
+  t.estimate = At<double>(j, "estimate");
+  t.se = At<double>(j, "se");
+  t.df = At<double>(j, "df");
+  t.interval = {At<double>(j, "low"), At<double>(j, "high")};
+  t.p = At<double>(j, "p");
+  return t;
 }
 
 /// Every artifact of this version states schema_version 1.

@@ -21,21 +21,6 @@ std::uint64_t SeedOf(std::string_view text) {
   return Rng::Stream(0, text).Next();  // any text is a seed; equal texts give equal schedules
 }
 
-json ToJson(const TEstimate& t) {
-  return {{"estimate", t.estimate},  {"se", t.se}, {"df", t.df}, {"low", t.interval.low},
-          {"high", t.interval.high}, {"p", t.p}};
-}
-
-TEstimate TEstimateFrom(const json& j) {
-  TEstimate t;
-  t.estimate = j.at("estimate").get<double>();
-  t.se = j.at("se").get<double>();
-  t.df = j.at("df").get<double>();
-  t.interval = {j.at("low").get<double>(), j.at("high").get<double>()};
-  t.p = j.at("p").get<double>();
-  return t;
-}
-
 }  // namespace
 
 std::string_view OrderStrategyName(OrderStrategy strategy) {
@@ -200,9 +185,9 @@ void to_json(nlohmann::json& j, const OrderCheck& c) {
     record = {{"n_ab", h.n_ab},
               {"n_ba", h.n_ba},
               {"scale", "log_ratio"},
-              {"treatment", ToJson(h.treatment)},
-              {"period", ToJson(h.period)},
-              {"carry_over", h.carry_over ? ToJson(*h.carry_over) : json()}};
+              {"treatment", EstimateJson(h.treatment)},
+              {"period", EstimateJson(h.period)},
+              {"carry_over", h.carry_over ? EstimateJson(*h.carry_over) : json()}};
   }
   j = {{"schema_version", 1},
        {"created_utc", c.created_utc},
@@ -251,9 +236,9 @@ void from_json(const nlohmann::json& j, OrderCheck& c) {
     CrossOver cross;
     cross.n_ab = At<std::size_t>(h, "n_ab");
     cross.n_ba = At<std::size_t>(h, "n_ba");
-    cross.treatment = TEstimateFrom(At(h, "treatment"));
-    cross.period = TEstimateFrom(At(h, "period"));
-    if (!At(h, "carry_over").is_null()) cross.carry_over = TEstimateFrom(At(h, "carry_over"));
+    cross.treatment = EstimateFrom(At(h, "treatment"));
+    cross.period = EstimateFrom(At(h, "period"));
+    if (!At(h, "carry_over").is_null()) cross.carry_over = EstimateFrom(At(h, "carry_over"));
     c.hills_armitage = cross;
   }
   c.order_dependent = At<bool>(At(j, "order_effect_summary"), "order_dependent");

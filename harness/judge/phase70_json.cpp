@@ -173,6 +173,8 @@ json EffectDetailsJson(const Effect& e) {
          {"hl_high90", OptionalJson(e.hl_high90)},
          {"treatment_low90", nullptr},
          {"treatment_high90", nullptr},
+         {"period", e.period ? EstimateJson(*e.period) : json()},
+         {"carry_over", e.carry_over ? EstimateJson(*e.carry_over) : json()},
          {"sign_flip", nullptr}};
   if (e.treatment90) {
     j["treatment_low90"] = e.treatment90->interval.low;
@@ -192,6 +194,11 @@ void ReadEffectDetails(const json& j, Effect& e) {
   if (const auto low = OptionalAt<double>(j, "treatment_low90"); low && e.treatment) {
     e.treatment90 = *e.treatment;
     e.treatment90->interval = {*low, At<double>(j, "treatment_high90")};
+  }
+  // Keys that came later: an older file leaves the period without its interval (KeptInterval).
+  for (const auto& [key, estimate] :
+       {std::pair{"period", &e.period}, {"carry_over", &e.carry_over}}) {
+    if (const auto kept = OptionalAt<json>(j, key)) *estimate = EstimateFrom(*kept);
   }
   if (const json& s = At(j, "sign_flip"); !s.is_null() && e.sign_flip) {
     e.sign_flip->exact = At<bool>(s, "exact");

@@ -444,6 +444,33 @@ TEST(Phase70, ArtifactsReadBackAsTheyWereWritten) {
   EXPECT_THROW(broken.get<Verdict>(), DataError);
 }
 
+TEST(Phase70, TheVerdictFileKeepsTheIntervalsOfPeriodAndCarryOver) {
+  const Verdict v = Judge(MakeExperiment(8, 0.6, 0.01, 1, 1.1));
+  ASSERT_TRUE(v.effect.period && v.effect.carry_over);
+  nlohmann::json file = v;
+  const Effect kept = file.get<Verdict>().effect;
+  for (const auto& [was, is] :
+       {std::pair{v.effect.period, kept.period}, {v.effect.carry_over, kept.carry_over}}) {
+    ASSERT_TRUE(is);
+    EXPECT_EQ(is->se, was->se);
+    EXPECT_EQ(is->df, 6) << "8 pairs in two orders";
+    const Reading<Interval> interval = KeptInterval(*is);
+    ASSERT_TRUE(interval.available());
+    EXPECT_EQ(interval->low, was->interval.low);
+    EXPECT_EQ(interval->high, was->interval.high);
+  }
+
+  file["effect_details"].erase("period");  // as earlier versions wrote it
+  file["effect_details"].erase("carry_over");
+  const Effect older = file.get<Verdict>().effect;
+  ASSERT_TRUE(older.period);
+  EXPECT_EQ(older.period->estimate, v.effect.period->estimate);
+  EXPECT_THAT(KeptInterval(*older.period).reason(), HasSubstr("earlier version"));
+  EXPECT_FALSE(older.carry_over);
+  file["effect_details"]["period"] = {{"estimate", 1}};
+  EXPECT_THROW(file.get<Verdict>(), DataError);
+}
+
 TEST(Phase70, VerdictHasTheDocumentedKeys) {
   const nlohmann::json v = Judge(MakeExperiment(8));
   for (const char* key : {"created_utc", "run_valid", "decision_grade", "reason_codes", "meta",

@@ -1,19 +1,45 @@
-// Experiments on disk, judged again.
+// Experiments on disk, judged again: what their files keep, and what is held in memory.
 #include "harness/report/stored_experiment.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "harness/core/error.hpp"
+#include "harness/report/schema_check.hpp"
 #include "harness/report/stored_phase70.hpp"
 
 namespace kvtier {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::Contains;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr const char* kTs = "20260101T000000Z";
+const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
+
+TEST(VerdictFile, HoldsTheIntervalsOfPeriodAndCarryOverByItsSchema) {
+  const Phase70Paths paths{sample::Scratch("verdict_intervals"), kTs};
+  sample::WriteExperiment(paths, test::MakeExperiment(8));
+  const Verdict verdict = sample::JudgeExperiment(paths);
+  const fs::path schema = kSchemas / "phase70_verdict.schema.json";
+  EXPECT_THAT(CheckFile(paths.Verdict(), schema), IsEmpty());
+  ASSERT_TRUE(verdict.effect.period);
+  EXPECT_TRUE(KeptInterval(*verdict.effect.period).available());
+
+  json file = ReadJson(paths.Verdict());
+  ASSERT_TRUE(file["effect_details"]["carry_over"].is_object());
+  file["effect_details"]["period"].erase("low");
+  WriteJsonAtomic(paths.Verdict(), file);
+  EXPECT_THAT(CheckFile(paths.Verdict(), schema), Not(IsEmpty())) << "half an interval is none";
+  file["effect_details"].erase("period");
+  file["effect_details"].erase("carry_over");
+  WriteJsonAtomic(paths.Verdict(), file);
+  EXPECT_THAT(CheckFile(paths.Verdict(), schema), IsEmpty()) << "as earlier versions wrote it";
+  EXPECT_FALSE(KeptInterval(*LoadPhase70Verdict(paths.Verdict()).effect.period).available());
+}
 
 TEST(StoredExperiment, IsJudgedWithTheRowsOfOneLegInMemory) {
   const Phase70Paths paths{sample::Scratch("stored_rows"), kTs};

@@ -143,13 +143,14 @@ Section EffectSection(const PackInput& in) {
   if (e.treatment)
     add("Treatment (Hills-Armitage)", e.treatment->estimate, e.treatment->interval, level,
         PText(e.treatment->p));
-  if (e.period)
-    // The verdict file keeps estimate and p of these two, not their interval.
-    rows.push_back({"Period: what second place adds", Pct(e.period->estimate), "not kept", "NA",
-                    PText(e.period->p)});
-  if (e.carry_over)
-    rows.push_back({"Carry-over (descriptive)", Pct(e.carry_over->estimate), "not kept", "NA",
-                    PText(e.carry_over->p)});
+  const auto add_kept = [&](const char* what, const std::optional<TEstimate>& t) {
+    if (!t) return;
+    const Reading<Interval> kept = KeptInterval(*t);
+    rows.push_back({what, Pct(t->estimate), kept ? PctInterval(*kept) : "NA: " + kept.reason(),
+                    kept ? fmt::format("{:.1f} %", 100 * level) : "NA", PText(t->p)});
+  };
+  add_kept("Period: what second place adds", e.period);
+  add_kept("Carry-over (descriptive)", e.carry_over);
   s.blocks.push_back(Table({"estimate", "effect", "interval", "level", "p"}, std::move(rows)));
   if (e.tost)
     s.blocks.push_back(Text(fmt::format(

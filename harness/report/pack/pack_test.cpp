@@ -327,6 +327,33 @@ TEST(Reproduction, NamesWhatWasSetAndQuotesIt) {
   EXPECT_THAT(commands, Not(HasSubstr("old"))) << "another run, not the same one again";
 }
 
+TEST(EffectSection, ShowsTheIntervalsOfPeriodAndCarryOverWhereTheVerdictFileKeepsThem) {
+  PackInput in = PackOf(8);
+  const auto row = [&](const std::string& what) {
+    in.analysis.verdict = nlohmann::json(in.analysis.verdict).get<Verdict>();  // by way of the file
+    const Section section = EffectSection(in);
+    for (const Block& block : section.blocks) {
+      for (const auto& cells : block.rows) {
+        if (!cells.empty() && cells[0].starts_with(what)) return cells;
+      }
+    }
+    return std::vector<std::string>(5);
+  };
+  EXPECT_THAT(row("Period")[2], AllOf(StartsWith("["), HasSubstr(" %, "))) << "low and high";
+  EXPECT_THAT(row("Carry-over")[2], StartsWith("["));
+  EXPECT_EQ(row("Carry-over")[3], "95.0 %");
+
+  // Read from a file of an earlier version: an estimate and its p, no more.
+  TEstimate bare;
+  bare.estimate = 0.01;
+  bare.p = 0.6;
+  in.analysis.verdict.effect.period = bare;
+  const Section older = EffectSection(in);
+  EXPECT_THAT(BlocksMarkdown(older.blocks),
+              HasSubstr("NA: the verdict file is of an earlier version"));
+  EXPECT_THAT(BlocksMarkdown(older.blocks), HasSubstr("| +1.0 % | NA: "));
+}
+
 TEST(DocumentedTables, HoldTheColumnsOfThePredecessor) {
   const auto tables = DocumentedTables(PackOf(8));
   ASSERT_EQ(tables.size(), 3U);
