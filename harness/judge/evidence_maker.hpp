@@ -119,6 +119,26 @@ inline PhaseEvidence MakePhase(const std::string& name, int requests) {
   return p;
 }
 
+/// The requests of each phase one after the other, as the one slot of the phase sends them.
+inline void OneAfterAnother(LegEvidence& leg) {
+  MonoNs at = 1'000'000'000;
+  std::size_t next = 0;
+  for (PhaseEvidence& phase : leg.phases) {
+    const MonoNs begin = at;
+    for (; next < leg.records.size() && leg.records[next].phase == phase.name; ++next) {
+      RequestStamps& s = leg.records[next].stamps;
+      const MonoNs later = at - *s.sent_first;
+      for (auto* stamp :
+           {&s.scheduled, &s.issued, &s.sent_first, &s.first_text, &s.last_text, &s.done}) {
+        if (*stamp) **stamp += later;
+      }
+      at = *s.done;
+    }
+    phase.duration_s = static_cast<double>(at - begin) / 1e9;
+    at += 1'000'000'000;  // the drain
+  }
+}
+
 /// `ttfc_ms` is the median of the replay; single requests spread by 10 % in a fixed pattern.
 inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run_id = "run") {
   LegEvidence leg;
@@ -147,6 +167,7 @@ inline LegEvidence MakeLeg(TierMode tier, double ttfc_ms, const std::string& run
   for (int i = 0; i < 60; ++i) {
     leg.records.push_back(MakeRecord(++index, "replay", i, ttfc_ms * (0.95 + 0.1 * i / 59)));
   }
+  OneAfterAnother(leg);
   if (tier == TierMode::kB2) {
     PhaseEvidence& populate = leg.phases[0];
     populate.tiers.offload_g2_to_g3_blocks = kReplayBlocks;

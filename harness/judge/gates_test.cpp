@@ -646,6 +646,7 @@ TEST(Signals, DocumentedWords) {
 
 TEST(Figures, OnlyOkRequestsOfTheHeadline) {
   LegEvidence leg = MakeLeg(TierMode::kB2, 50);
+  Replay(leg).duration_s = 10;
   leg.records[143].stamps.first_text = *leg.records[143].stamps.sent_first + 9'000'000'000;
   leg.records[143].outcome = Outcome::kStreamError;  // its 9 s must not be a latency
   leg.phases.push_back(test::MakePhase("replay_2", 1));

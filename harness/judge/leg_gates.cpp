@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "harness/judge/gates.hpp"
+#include "harness/judge/littles_law.hpp"
 #include "harness/judge/noise.hpp"
 #include "harness/load/runner.hpp"
 #include "harness/stats/quantile.hpp"
@@ -234,6 +235,7 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   const auto add = [&](Findings more) { out.insert(out.end(), more.begin(), more.end()); };
   add(CheckRunValid(leg, options));
   add(CheckClient(leg));
+  add(CheckLittlesLaw(leg));
   add(CheckDrain(leg));
   add(CheckColdStart(leg));
   add(CheckMetrics(leg));

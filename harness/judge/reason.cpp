@@ -91,6 +91,12 @@ constexpr std::array kTable{
         Reason::kClientSaturated, "CLIENT_SATURATED", kInvalidatesRun,
         "The load generator itself was the bottleneck, so its latencies are not the server's.",
         "Give the client a core of its own, or lower the concurrency."},
+    ReasonInfo{Reason::kLittlesLawBroken, "LITTLES_LAW_BROKEN", kSoft,
+               "Concurrency, throughput and latency of a phase do not fit together by more than "
+               "5 %: fewer or more requests were in flight than it declares, or its clock "
+               "contradicts its rows.",
+               "Look for what held the client up between two requests; if nothing did, do not "
+               "trust the stamps of these rows."},
     ReasonInfo{Reason::kDrainTimeout, "DRAIN_TIMEOUT", kSoft,
                "Offloads or worker I/O did not come to rest after a phase, so its counters may run "
                "into the next.",

@@ -37,6 +37,7 @@ enum class Reason {
   kArtifactUnreadable,
   kTtfcMissingStreamCapture,
   kClientSaturated,
+  kLittlesLawBroken,
   kDrainTimeout,
   kColdStartNotProven,
   kWashoutNotProven,

@@ -147,6 +147,7 @@ void Stamp(LegEvidence& leg) {
     r.start_utc = UtcMillis(anchor.ToWall(at));
   }
   for (PhaseEvidence& p : leg.phases) {
+    p.duration_s = 10;
     p.start_utc = UtcMillis(anchor.wall);
     p.end_utc = UtcMillis(anchor.wall + std::chrono::seconds(10));
   }

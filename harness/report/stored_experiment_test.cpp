@@ -1,5 +1,8 @@
-// Experiments on disk, judged again: what their files keep, and what is held in memory.
+// Experiments on disk, judged again: what their files keep, what is held in memory, and a lie that
+// a soft code answers.
 #include "harness/report/stored_experiment.hpp"
+
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -71,6 +74,47 @@ TEST(StoredExperiment, IsJudgedByWhatTheCallerAsksFor) {
   EXPECT_THAT(verdict.reason_codes, Contains("IO_ATTRIB_MISSING"));
   EXPECT_THAT(verdict.reason_codes, Contains("DECLARATION_CHANGED"));
   EXPECT_THAT(verdict.reason_codes, Not(Contains("RUN_INCOMPLETE"))) << "every row was seen";
+}
+
+/// Every latency of a leg cut to two thirds, as somebody would who wants it to look faster.
+void ShortenLatencies(const fs::path& run_dir) {
+  const std::vector<json> rows = ReadJsonl(run_dir / bundle_files::kRequests);
+  std::ofstream out(run_dir / bundle_files::kRequests);
+  for (json row : rows) {
+    json& stamps = row.at("stamps");
+    const auto sent = stamps.at("sent_first").get<std::int64_t>();
+    for (auto& [name, at] : stamps.items()) {
+      const auto was = at.get<std::int64_t>();
+      if (was > sent) at = sent + (was - sent) * 2 / 3;
+    }
+    out << row.dump() << "\n";
+  }
+}
+
+// Little's law is soft: one leg may have met a client that was held up. More than a quarter of them
+// is no accident, and no better grade than C.
+TEST(PlantedSoftLie, LatenciesThatWereShortenedBreakLittlesLaw) {
+  const Phase70Paths paths{sample::Scratch("shortened"), kTs};
+  const Phase70Manifest manifest = sample::WriteExperiment(paths, test::MakeExperiment(8));
+  const Verdict good = sample::JudgeExperiment(paths);
+  ASSERT_EQ(good.grade, Grade::kB) << FindingsText(good.findings);
+  ASSERT_THAT(good.reason_codes, Not(Contains("LITTLES_LAW_BROKEN")));
+
+  std::size_t changed = 0;
+  for (const Phase70Run& run : manifest.runs) {
+    if (run.mode != TierMode::kB2) continue;
+    ShortenLatencies(paths.root / run.run_dir);
+    const Verdict v = sample::JudgeExperiment(paths);
+    ++changed;
+    SCOPED_TRACE(fmt::format("{} of 16 legs changed\n{}", changed, FindingsText(v.findings)));
+    EXPECT_TRUE(std::any_of(v.findings.begin(), v.findings.end(), [&](const Finding& f) {
+      return f.reason == Reason::kLittlesLawBroken && f.run_id == run.run_id && f.phase == "replay";
+    }));
+    EXPECT_EQ(v.soft_fail_legs, static_cast<int>(changed));
+    EXPECT_EQ(Has(v.findings, Reason::kNoisyLegs), changed > 4);
+    EXPECT_EQ(v.grade, changed > 4 ? Grade::kC : Grade::kB);
+  }
+  EXPECT_EQ(changed, 8U);
 }
 
 }  // namespace
