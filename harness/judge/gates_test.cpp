@@ -217,6 +217,10 @@ TEST(Mechanism, OnlyDiskToDeviceBlocksInReplayCount) {
              l.phases[1].tiers.onboard_g3_to_g1_blocks = std::uint64_t{500};
            },
            {"REHYDRATE_SIGNAL_ABSENT_WRITE_ONLY"}},
+          {"no replay, so nothing is known",
+           TierMode::kB2,
+           [](auto& l) { l.phases.pop_back(); },
+           {"RUN_INCOMPLETE"}},
           {"B1 has no such gate", TierMode::kB1, [](auto&) {}, {}},
       },
       [](const LegEvidence& leg) { return CheckMechanism(leg); });

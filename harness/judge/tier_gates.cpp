@@ -79,8 +79,8 @@ Findings CheckMechanism(const LegEvidence& leg, const GateOptions& options) {
   if (!HasDiskTier(leg.tier)) return {};
   const PhaseEvidence* replay = HeadlinePhase(leg);
   if (replay == nullptr) {
-    return {MakeFinding(Reason::kGateNoSsdMechanismSignal, leg.run_id, "",
-                        "the leg has no replay phase to look at")};
+    return {MakeFinding(Reason::kRunIncomplete, leg.run_id, "",
+                        "without a replay phase nothing is known of the SSD mechanism")};
   }
   const TierTraffic& t = replay->tiers;
   Findings out;
