@@ -11,6 +11,7 @@
 #include "harness/judge/host_evidence.hpp"
 #include "harness/judge/io_attribution.hpp"
 #include "harness/judge/storage_evidence.hpp"
+#include "harness/judge/ttfc_sanity.hpp"
 #include "harness/load/record.hpp"
 
 /// Everything a rule may look at, as typed values. telemetry/ fills these, harness/report/ writes
@@ -180,6 +181,8 @@ struct LegEvidence {
   Reading<std::uint64_t> models_at_end;
   StorageEvidence storage;
   std::optional<IoAttributionReport> io_attribution;  // empty: not asked for, or no report written
+  /// Sent after the phases and kept apart from them: no rule about phases sees its records.
+  TtfcSanityEvidence ttfc_sanity;
   std::vector<PhaseEvidence> phases;
   std::vector<RequestRecord> records;
 

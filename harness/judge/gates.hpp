@@ -83,6 +83,9 @@ inline Findings CheckLengthsAcross(const LegEvidence& a, const LegEvidence& b) {
 }
 /// Both arms asked the same model for the same requests, phase by phase.
 Findings CheckSameWork(const LegAnswers& a, const LegAnswers& b);
+/// The first-token clock against short and long answers, where that was asked for: a note, or an
+/// invalid run where BENCH_*_TTFC_SANITY_FAIL_ON_ERROR says so.
+Findings CheckTtfcSanity(const LegEvidence& leg);
 /// reuse_verify: some tier answered reuse_2 or reuse_3, the texts are equal, reuse_1 found nothing.
 Findings CheckReuse(const LegEvidence& leg);
 

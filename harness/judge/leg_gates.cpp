@@ -258,13 +258,17 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckOutcomes(leg));
   add(CheckRequests(leg));
   add(CheckModel(leg));
-  for (Finding& f : CheckIoAttribution(leg, options.io_attrib_expected)) {
-    // The witnesses of the phase may have said it already.
-    const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
-      return other.reason == f.reason && other.phase == f.phase;
-    });
-    if (!said) out.push_back(std::move(f));
-  }
+  // The witnesses of a phase, or the leg itself, may have said it already.
+  const auto add_new = [&](Findings more) {
+    for (Finding& f : more) {
+      const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
+        return other.reason == f.reason && other.phase == f.phase;
+      });
+      if (!said) out.push_back(std::move(f));
+    }
+  };
+  add_new(CheckIoAttribution(leg, options.io_attrib_expected));
+  add_new(CheckTtfcSanity(leg));
   add(CheckStorageEvidence(leg));
   add(CheckNoise(leg));
   add(CheckClocks(leg));

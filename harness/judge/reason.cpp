@@ -87,6 +87,11 @@ constexpr std::array kTable{
         Reason::kTtfcMissingStreamCapture, "TTFC_MISSING_STREAM_CAPTURE", kInvalidatesRun,
         "The replay has no time to first content: streaming was off, or no text was ever stamped.",
         "Run with streaming on."},
+    ReasonInfo{Reason::kTtfcSanityFailed, "TTFC_SANITY_FAILED", kNote,
+               "The first text of a stream comes later the longer its answer is, or the check of "
+               "that by short and long answers saw errors or no difference in length.",
+               "Look for a proxy or a server that holds streams back until they are done; where "
+               "only the whole answers do not grow, let the scenario ignore the end of text."},
     ReasonInfo{
         Reason::kClientSaturated, "CLIENT_SATURATED", kInvalidatesRun,
         "The load generator itself was the bottleneck, so its latencies are not the server's.",

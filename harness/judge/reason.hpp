@@ -36,6 +36,7 @@ enum class Reason {
   kOutcomeContradicted,
   kArtifactUnreadable,
   kTtfcMissingStreamCapture,
+  kTtfcSanityFailed,
   kClientSaturated,
   kLittlesLawBroken,
   kDrainTimeout,

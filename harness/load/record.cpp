@@ -189,6 +189,12 @@ std::optional<double> RequestRecord::TtfbMs() const {
   return SpanMs(stamps.sent_first, stamps.header);
 }
 
+std::optional<double> RequestRecord::TtftMs() const {
+  if (planned.params.stream) return TtfcMs();
+  if (outcome != Outcome::kOk) return std::nullopt;
+  return SpanMs(stamps.sent_first, stamps.first_event);
+}
+
 std::optional<double> RequestRecord::TpotMs() const {
   if (outcome != Outcome::kOk || !usage || usage->completion_tokens < 2) return std::nullopt;
   const auto decode = SpanMs(stamps.first_text, stamps.last_text);
@@ -206,10 +212,6 @@ std::optional<double> RequestRecord::SendDelayMs() const {
 
 json ToJson(const RequestRecord& record) {
   const PlannedRequest& planned = record.planned;
-  const bool stream = planned.params.stream;
-  const auto unary_ttft = record.outcome == Outcome::kOk
-                              ? SpanMs(record.stamps.sent_first, record.stamps.first_event)
-                              : std::nullopt;
   json row{
       {"schema_version", kSchemaVersion},
       {"request_index", record.request_index},
@@ -221,7 +223,7 @@ json ToJson(const RequestRecord& record) {
       {"request_start_ts", record.start_utc},
       {"request_end_ts", record.end_utc},
       {"latency_ms", MsOrNull(record.LatencyMs())},
-      {"ttft_ms", MsOrNull(stream ? record.TtfcMs() : unary_ttft)},
+      {"ttft_ms", MsOrNull(record.TtftMs())},
       {"ttfc_ms", MsOrNull(record.TtfcMs())},
       {"ttfb_ms", MsOrNull(record.TtfbMs())},
       {"status_code", record.http_status},
@@ -245,7 +247,7 @@ json ToJson(const RequestRecord& record) {
       {"output_len_chars", CodePoints(record.text)},
       {"output_tokens_est", EstimateTokens(record.text)},
       {"error", TextOrNull(record.error)},
-      {"stream", stream},
+      {"stream", planned.params.stream},
       {"stream_first_event_type", TextOrNull(record.first_event_type)},
       {"stream_error", TextOrNull(record.stream_error)},
       {"response_path", nullptr},

@@ -48,6 +48,9 @@ struct RequestRecord {
   std::optional<double> E2eMs() const;
   /// header - t0.
   std::optional<double> TtfbMs() const;
+  /// The row's ttft_ms: TtfcMs() of a stream, first body byte - t0 of a unary answer; empty unless
+  /// kOk.
+  std::optional<double> TtftMs() const;
   /// (last text - first text) / (N - 1), N from usage; empty below 2 tokens.
   std::optional<double> TpotMs() const;
   /// sent_first to closed, else to done: the row's latency_ms, for every request that was sent.

@@ -124,6 +124,14 @@ void RunBundleWriter::AppendRecord(const RequestRecord& record) {
   requests_->Append(ToJson(record));
 }
 
+void RunBundleWriter::AppendTtfcSanityRecord(const RequestRecord& record) {
+  if (!ttfc_sanity_requests_) {
+    ttfc_sanity_requests_ =
+        std::make_unique<JsonlWriter>(run_dir_ / bundle_files::kTtfcSanityRequests);
+  }
+  ttfc_sanity_requests_->Append(ToJson(record));
+}
+
 void RunBundleWriter::AppendSnapshot(const KvbmSnapshot& snapshot) {
   if (snapshot.skipped) return;
   if (!snapshots_) snapshots_ = std::make_unique<JsonlWriter>(run_dir_ / bundle_files::kSnapshots);

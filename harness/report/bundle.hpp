@@ -28,6 +28,7 @@ inline constexpr const char* kManifest = "manifest.json";
 inline constexpr const char* kPrompts = "prompts_manifest.jsonl";
 inline constexpr const char* kRequestPlan = "request_manifest.jsonl";
 inline constexpr const char* kRequests = "requests.jsonl";
+inline constexpr const char* kTtfcSanityRequests = "ttfc_sanity_requests.jsonl";
 inline constexpr const char* kSnapshots = "kvbm_metrics_snapshots.jsonl";
 inline constexpr const char* kExpected = "expected_hits.json";
 inline constexpr const char* kReadback = "worker_readback.json";
@@ -109,6 +110,8 @@ class RunBundleWriter {
   void WriteExpected(const std::map<std::string, ExpectedHits>& by_phase);
   /// One row of requests.jsonl, flushed; the prompt's text is not written.
   void AppendRecord(const RequestRecord& record);
+  /// The same of a request of the TTFC sanity cases: a row of ttfc_sanity_requests.jsonl.
+  void AppendTtfcSanityRecord(const RequestRecord& record);
   /// One row of kvbm_metrics_snapshots.jsonl; a skipped snapshot (B0) is not written.
   void AppendSnapshot(const KvbmSnapshot& snapshot);
   /// The six documented files of a phase and phase_<p>_evidence.json.
@@ -117,9 +120,9 @@ class RunBundleWriter {
   void WriteIoAttribution(const IoAttributionReport& report);
   /// io/io_attrib_verdict.json.
   void WriteIoVerdict(const IoAttributionVerdict& verdict);
-  /// summary.json and report.md, then state closed. `leg.records` must be the records appended; the
-  /// evidence is taken from `leg`, which the caller has completed (run_valid, invalid_reason,
-  /// models_at_end). Requires WriteConfig.
+  /// summary.json and report.md, then state closed. `leg.records` and `leg.ttfc_sanity.records`
+  /// must be the records appended; the evidence is taken from `leg`, which the caller has completed
+  /// (run_valid, invalid_reason, models_at_end). Requires WriteConfig.
   void Close(const LegEvidence& leg, const CloseNotes& notes = {});
   /// State aborted with its reason: the run gave up in good order. No summary.
   void Abort(const std::string& reason);
@@ -130,7 +133,7 @@ class RunBundleWriter {
   RunState state_;
   std::optional<RunConfig> config_;
   std::map<std::string, PhaseBoundaries> boundaries_;
-  std::unique_ptr<JsonlWriter> requests_, snapshots_;
+  std::unique_ptr<JsonlWriter> requests_, ttfc_sanity_requests_, snapshots_;
   int snapshot_count_ = 0, snapshots_with_metrics_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "harness/report/evidence_json.hpp"
 #include "harness/report/io_attribution_json.hpp"
 #include "harness/report/process_identity.hpp"
+#include "harness/report/ttfc_sanity_json.hpp"
 
 namespace kvtier {
 namespace fs = std::filesystem;
@@ -54,6 +55,15 @@ std::map<std::string, RequestSequence> ReadPlan(const fs::path& file) {
   std::map<std::string, RequestSequence> plan;
   for (auto& [phase, builder] : by_phase) plan[phase] = std::move(builder).Finish();
   return plan;
+}
+
+/// The rows of the TTFC sanity cases; none where the run has no such file.
+std::vector<RequestRecord> ReadTtfcSanityRows(const fs::path& run_dir, RowDetail detail) {
+  std::vector<RequestRecord> records;
+  const fs::path file = run_dir / bundle_files::kTtfcSanityRequests;
+  if (fs::exists(file))
+    ReadRequestRows(file, detail, [&](RequestRecord&& r) { records.push_back(std::move(r)); });
+  return records;
 }
 
 // What a run that never closed left behind: its configuration, what the worker said, and the phases
@@ -137,6 +147,8 @@ LegEvidence LoadLeg(const fs::path& run_dir, RowDetail detail) {
     ReadingFrom(file, [&] {
       ReadLegHead(summary.at("leg"), leg);
       for (const auto& p : summary.at("phase_summaries")) phases.push_back(p.at("phase"));
+      leg.ttfc_sanity = TtfcSanityFromJson(summary.at("ttfc_sanity_validation"),
+                                           ReadTtfcSanityRows(run_dir, detail));
     });
   } else {
     ReadUnclosed(run_dir, *state, leg, phases);

@@ -72,6 +72,7 @@ constexpr Known kKnown[] = {
     {"prompts_manifest.jsonl", "", "prompts_manifest_row"},
     {"request_manifest.jsonl", "", "request_manifest_row"},
     {"requests.jsonl", "", "requests_row"},
+    {"ttfc_sanity_requests.jsonl", "", "requests_row"},
     {"kvbm_metrics_snapshots.jsonl", "", "kvbm_metrics_snapshot"},
     {"expected_hits.json", "", "expected_hits"},
     {"worker_readback.json", "", "worker_readback"},

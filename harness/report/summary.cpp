@@ -9,6 +9,7 @@
 #include "harness/judge/signals.hpp"
 #include "harness/report/deltas.hpp"
 #include "harness/report/evidence_json.hpp"
+#include "harness/report/ttfc_sanity_json.hpp"
 
 namespace kvtier {
 namespace {
@@ -320,7 +321,7 @@ json BuildSummary(const SummaryInput& in) {
                                           {"records", json::array()},
                                           {"inventory_keywords", json::array()}}
                                    : in.notes.metrics_snapshot},
-          {"ttfc_sanity_validation", {{"enabled", false}, {"status", "disabled"}, {"ok", nullptr}}},
+          {"ttfc_sanity_validation", TtfcSanityJson(in.leg.ttfc_sanity)},
           {"request_identity", RequestIdentityJson(in.leg.records, in.leg.scenario)},
           {"fingerprint", Fingerprint(in)},
           {"notes", std::move(notes)},

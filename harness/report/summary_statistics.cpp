@@ -91,9 +91,8 @@ json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration
       {"input_tokens_per_s_est", per_second(input_tokens, 3)},
       {"output_tokens_per_s_est", usage ? per_second(output_tokens, 3) : json()},
       {"latency_ms", SummaryOf(latency)},
-      {"ttft_ms",
-       SummaryOf(
-           ttfc)},  // one definition: a chunk with text is the first token that a client can see
+      // Of streams the TTFC: a chunk with text is the first token that a client can see.
+      {"ttft_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TtftMs(); }))},
       {"ttfc_ms", SummaryOf(ttfc)},
       {"ttfb_ms", SummaryOf(Sample(ok, [](const RequestRecord& r) { return r.TtfbMs(); }))},
       {"e2e_ms", SummaryOf(e2e)},
