@@ -1,14 +1,12 @@
 #include "harness/report/baseline_files.hpp"
 
-#include <unistd.h>
-
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
@@ -22,16 +20,12 @@ using ::testing::IsEmpty;
 
 class BaselineFiles : public ::testing::Test {
  protected:
-  BaselineFiles()
-      : root_(fs::temp_directory_path() / fmt::format("kvtier_baseline_{}", ::getpid())),
-        run_(root_ / "bundle/run") {
-    fs::remove_all(root_);
+  BaselineFiles() {
     WriteJsonAtomic(run_ / "config.json", {{"scenario", "rehydrate_replay"},
                                            {"tier_mode", "B2"},
                                            {"kv_runtime_env", {{"DYN_KVBM_DISK_CACHE_GB", "99"}}},
                                            {"args", {{"rehydrate_turns", 2}}}});
   }
-  ~BaselineFiles() override { fs::remove_all(root_); }
   /// The run, with this many turns.
   Baseline Of(int turns) const {
     json config = ReadJson(run_ / "config.json");
@@ -39,7 +33,8 @@ class BaselineFiles : public ::testing::Test {
     WriteJsonAtomic(run_ / "config.json", config);
     return ComputeBaseline(run_, json::object(), Ruleset::kKvtier);
   }
-  const fs::path root_, run_;
+  const TempDir folder_;
+  const fs::path root_ = folder_.path(), run_ = root_ / "bundle/run";
 };
 
 TEST_F(BaselineFiles, TheProbeBundleSaysWhatTheWorkerGot) {

@@ -1,18 +1,16 @@
 #include "harness/report/schema_check.hpp"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "harness/judge/knee_report.hpp"
 #include "harness/judge/recommend.hpp"
 #include "harness/judge/sweep_maker.hpp"
@@ -32,13 +30,6 @@ const std::string kStamp = "20260219T211627Z";
 
 class ResultsRoot : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / fmt::format("kvtier_schema_root_{}", ::getpid());
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   void Write(const std::string& name, const json& value) {
     fs::create_directories((root_ / name).parent_path());
     WriteFileAtomic(root_ / name, value.dump() + "\n");
@@ -52,7 +43,8 @@ class ResultsRoot : public ::testing::Test {
     return out;
   }
 
-  fs::path root_;
+  const TempDir folder_;
+  const fs::path root_ = folder_.path();
 };
 
 /// Five sweeps of B1 and B2 over six concurrencies; B2 bends. Each run says its replay's rate.

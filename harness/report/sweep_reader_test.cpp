@@ -1,7 +1,5 @@
 #include "harness/report/sweep_reader.hpp"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +7,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "harness/report/golden.hpp"
 #include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
@@ -23,13 +22,6 @@ using ::testing::IsEmpty;
 
 const std::string kSweepTs = "20260219T211627Z";
 const fs::path kRoot = fs::path(KVTIER_SOURCE_DIR) / "harness/report/golden/phase60";
-
-fs::path FreshFolder(const char* name) {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("kvtier_{}_{}", name, ::getpid());
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 Recommendation OfGolden(const RecommendOptions& options = {}) {
   return Recommend(LoadSweep(FindSweepSummary(kRoot, kSweepTs)), options);
@@ -86,7 +78,8 @@ TEST(SweepReader, RecommendationIsTheGoldenOneAndKeepsItsSchema) {
   ASSERT_EQ(r.Candidates().size(), 2u);
   EXPECT_EQ(r.Candidates().front()->concurrency, 2);
 
-  const fs::path folder = FreshFolder("recommendation");
+  const TempDir own;
+  const fs::path folder = own.path();
   int n = 0;
   for (const auto& options :
        {RecommendOptions{}, RecommendOptions{.metric = "ttft_p95_ms", .top_k = 3},
@@ -116,7 +109,8 @@ TEST(SweepReader, TheMarkdownSaysHowSureAFigureIs) {
 }
 
 TEST(SweepReader, ErrorsNameFileAndKey) {
-  const fs::path folder = FreshFolder("sweep_errors");
+  const TempDir own;
+  const fs::path folder = own.path();
   const fs::path file = folder / "summary.json";
   const auto error = [&](const std::string& text) -> std::string {
     WriteFileAtomic(file, text);
@@ -140,7 +134,8 @@ TEST(SweepReader, ErrorsNameFileAndKey) {
 }
 
 TEST(SweepReader, FindsASummaryByItsStamp) {
-  const fs::path folder = FreshFolder("sweep_find");
+  const TempDir own;
+  const fs::path folder = own.path();
   const auto touch = [&](const std::string& name) { WriteFileAtomic(folder / name, "{}"); };
   const auto found = [&] { return FindSweepSummary(folder, kSweepTs).filename().string(); };
   EXPECT_THROW(found(), ConfigError);

@@ -1,13 +1,12 @@
 #include "telemetry/engine/raw_capture.hpp"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "harness/net/http_server.hpp"
 #include "telemetry/engine/exposition.hpp"
 
@@ -26,8 +25,7 @@ constexpr const char* kSystem =
 class RawCaptureFiles : public ::testing::Test {
  protected:
   RawCaptureFiles()
-      : dir_(fs::path(::testing::TempDir()) / fmt::format("raw_capture_{}", ::getpid())),
-        server_({}, [this](const HttpRequest& request, std::shared_ptr<Responder> responder) {
+      : server_({}, [this](const HttpRequest& request, std::shared_ptr<Responder> responder) {
           if (request.path() == "/system") {
             responder->SendFull(200, "text/plain", kSystem);
           } else if (request.path() == "/kvbm") {
@@ -36,11 +34,7 @@ class RawCaptureFiles : public ::testing::Test {
           } else {
             responder->SendFull(503, "text/plain", "no");
           }
-        }) {
-    fs::remove_all(dir_);
-    fs::create_directories(dir_);
-  }
-  ~RawCaptureFiles() override { fs::remove_all(dir_); }
+        }) {}
 
   RawCaptureOptions Options(const char* system, const char* kvbm) const {
     RawCaptureOptions options;
@@ -52,7 +46,8 @@ class RawCaptureFiles : public ::testing::Test {
   }
   std::string File(const std::string& name) const { return ReadFile(dir_ / name); }
 
-  fs::path dir_;
+  const TempDir folder_;
+  const fs::path dir_ = folder_.path();
   int scrapes_ = 0;  // counted on the server's thread, one request at a time
   HttpServer server_;
 };

@@ -1,16 +1,14 @@
 #include "telemetry/recorder/recorder.hpp"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <filesystem>
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
 #include "harness/core/files.hpp"
+#include "harness/core/temp_dir.hpp"
 #include "telemetry/recorder/host_window.hpp"
 
 namespace kvtier {
@@ -43,22 +41,14 @@ ScheduledSource Every(int ms, std::string_view name, std::function<void(Timeline
 
 class RecorderFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    dir_ = fs::temp_directory_path() /
-           fmt::format("kvtier_recorder_{}_{}", ::getpid(),
-                       ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(dir_);
-    file_ = dir_ / "timeline.jsonl";
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   std::vector<TimelineRow> Rows() const {
     std::vector<TimelineRow> rows;
     ReadTimeline(file_, [&](const TimelineHead&, const TimelineRow& r) { rows.push_back(r); });
     return rows;
   }
 
-  fs::path dir_, file_;
+  const TempDir folder_;
+  const fs::path dir_ = folder_.path(), file_ = dir_ / "timeline.jsonl";
 };
 
 TEST(Schedule, ReadsEachSourceAtItsOwnCadence) {
