@@ -36,3 +36,8 @@ foreach(check troubleshooting docs)
       -P ${PROJECT_SOURCE_DIR}/ctest/${check}.cmake)
   set_tests_properties(repo.${check} PROPERTIES LABELS repo TIMEOUT 120)
 endforeach()
+# Runs ctest on the suites' Spark cases twice.
+add_test(NAME repo.spark_skips
+  COMMAND ${CMAKE_COMMAND} -DCTEST=${CMAKE_CTEST_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DWORK=${CMAKE_BINARY_DIR}/spark_skips_test
+    -P ${PROJECT_SOURCE_DIR}/ctest/spark_skips.cmake)
+set_tests_properties(repo.spark_skips PROPERTIES LABELS repo TIMEOUT 300)
