@@ -157,7 +157,7 @@ function(kvtier_unit_tests name)
     set(A_LABEL unit)
   endif()
   if(NOT A_TIMEOUT)
-    set(A_TIMEOUT 120)
+    set(A_TIMEOUT 240)  # several times what the slowest needs: CI shares its cores
   endif()
   if(NOT A_PREFIX)
     set(A_PREFIX ${A_LABEL}.)

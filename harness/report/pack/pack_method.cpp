@@ -10,6 +10,7 @@
 
 #include "harness/report/pack/pack_sections.hpp"
 #include "harness/report/phase70_report.hpp"
+#include "harness/report/setting_variable.hpp"
 
 namespace kvtier {
 namespace {
@@ -50,6 +51,12 @@ std::string ProfileFile(const std::vector<SettingValue>& settings) {
   return "";
 }
 
+/// Set by a flag, or by a command that chose it (`campaign <ts>: the sweep recommends 4`): the same
+/// text works for nobody else, so the variable of the setting is what one repeats.
+bool OfACommand(const SettingValue& s) {
+  return s.origin.starts_with("--") || s.origin.starts_with("campaign ");
+}
+
 std::string Joined(const std::map<std::string, std::string>& values, const char* otherwise) {
   std::vector<std::string> parts;
   for (const auto& [key, value] : values) parts.push_back(key + " " + value);
@@ -78,10 +85,10 @@ std::string ReproductionCommands(const PackInput& in) {
   std::string environment;
   std::set<std::string> named;
   for (const auto& s : m.settings) {
-    if (!IsEnvironmentName(s.origin) || s.origin.ends_with("_TS") ||
-        s.origin == "BENCH_RESULTS_ROOT" || !named.insert(s.origin).second)
-      continue;
-    environment += fmt::format("{}={} \\\n  ", s.origin, ShellQuoted(s.value));
+    if (s.key == "results_root" || s.key.ends_with(".ts") || s.origin.ends_with("_TS")) continue;
+    const std::string name = OfACommand(s) ? VariableOf(s.key) : s.origin;
+    if (!IsEnvironmentName(name) || !named.insert(name).second) continue;
+    environment += fmt::format("{}={} \\\n  ", name, ShellQuoted(s.value));
   }
   if (!named.contains("BENCH_PHASE70_ORDER_SEED"))
     environment +=

@@ -310,14 +310,20 @@ TEST(Methodology, ItsHeadlineIsWhateverTheDataSay) {
 
 TEST(Reproduction, NamesWhatWasSetAndQuotesIt) {
   PackInput in = PackOf(6);
-  in.manifest.settings = {{"phase70.pairs", "6", "BENCH_PHASE70_PAIRS"},
-                          {"phase70.ts", "old", "BENCH_PHASE70_TS"},
-                          {"client.x", "it's; rm -rf /", "KVTIER_X"},
-                          {"stack.y", "1", "fixtures/profiles/nano.yaml:3"},
-                          {"stack.z", "1", "BENCH_A=1; rm -rf / #"}};
+  in.manifest.settings = {
+      {"phase70.pairs", "6", "BENCH_PHASE70_PAIRS"},
+      {"phase70.ts", "old", "BENCH_PHASE70_TS"},
+      {"client.x", "it's; rm -rf /", "KVTIER_X"},
+      {"stack.y", "1", "fixtures/profiles/nano.yaml:3"},
+      {"measure.q", "2", "--set"},
+      {"scenario.replay_concurrency", "4", "campaign old: the sweep recommends 4"},
+      {"phase60.ts", "old", "campaign old"},
+      {"stack.z", "1", "BENCH_A=1; rm -rf / #"}};
   const std::string commands = ReproductionCommands(in);
   EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_PAIRS=6 \\\n"));
   EXPECT_THAT(commands, HasSubstr("KVTIER_X='it'\\''s; rm -rf /' \\\n"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_MEASURE_Q=2 \\\n")) << "flags become variables";
+  EXPECT_THAT(commands, HasSubstr("KVTIER_SCENARIO_REPLAY_CONCURRENCY=4 \\\n"));
   EXPECT_THAT(commands, HasSubstr("KVTIER_PROFILE=nano \\\n"))
       << "the file that settings came from";
   EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_ORDER_SEED=20260212"));
