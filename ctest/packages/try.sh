@@ -1,7 +1,7 @@
 #!/bin/sh
 # try.sh DEB WORK: installs the package with apt in a tree of Debian 12 below WORK and uses it there as an ordinary user: commands over
-# nothing, the cases of the suites, a leg on the reference stack, and a short phase70. Then removes it. A package of another
-# architecture runs under qemu-user, as far as a slow machine may be asked for.
+# nothing, the cases of the suites, and a short phase70 on the reference stack. Then removes it. A package of another architecture runs
+# under qemu-user, and without phase70: there the worker's model is not listed within the time of the preflight.
 # Needs root, debootstrap and a network. Exit code 77: this machine cannot, and why. Setting: KVTIER_DEBIAN_MIRROR.
 set -eu
 
@@ -84,19 +84,17 @@ expect "pairs" kvtier plan --sd-pct 6 --effect-pct 10
 expect "PairedExperiment" kvtier ctest -N --label-regex '^phase70$'
 ! as_user kvtier ctest -N | grep -q Quick || fail "a check of the build is among the cases of the installed suites"
 
-pairs=2
-if [ "$emulated" = yes ]; then
-  pairs=1
+if [ "$emulated" = no ]; then
+  # The shape of the tests, under the name that the suites ask for: a proof of the package, not of the machine.
+  mkdir "$tree/srv/kvtier/profiles"
+  cp "$tree/usr/share/kvtier/fixtures/profiles/nano.yaml" "$tree/srv/kvtier/profiles/reference.yaml"
+  status=0
+  as_user KVTIER_PROFILE_DIR=/srv/kvtier/profiles BENCH_PHASE70_PAIRS=2 kvtier phase70 >"$tree.phase70" 2>&1 || status=$?
+  cat "$tree.phase70"
+  # 1: too few pairs for a decision, or a machine that is too busy; the verdict is there.
+  [ "$status" -le 1 ] || fail "phase70 ended with $status"
+  grep -q '^ *verdict ' "$tree.phase70" || fail "phase70 came to no verdict"
 fi
-# The shape of the tests, under the name that the suites ask for: a proof of the package, not of the machine.
-mkdir "$tree/srv/kvtier/profiles"
-cp "$tree/usr/share/kvtier/fixtures/profiles/nano.yaml" "$tree/srv/kvtier/profiles/reference.yaml"
-status=0
-as_user KVTIER_PROFILE_DIR=/srv/kvtier/profiles BENCH_PHASE70_PAIRS=$pairs kvtier phase70 >"$tree.phase70" 2>&1 || status=$?
-cat "$tree.phase70"
-# 1: too few pairs for a decision, or a machine that is too busy; the verdict is there.
-[ "$status" -le 1 ] || fail "phase70 ended with $status"
-grep -q '^ *verdict ' "$tree.phase70" || fail "phase70 came to no verdict"
 
 inside 0:0 / apt-get --quiet --quiet --yes purge kvtier >>"$tree.log" 2>&1 || fail "apt does not remove it"
 for left in usr/bin/kvtier usr/lib/kvtier usr/share/kvtier usr/share/doc/kvtier; do
