@@ -75,6 +75,15 @@ TEST(Files, MissingFileNamesThePath) {
   }
 }
 
+TEST(Files, AReadThatFailsNamesThePath) {
+  try {
+    ReadFile("/proc/self");  // opens, and refuses to be read: as a bad sector does
+    FAIL();
+  } catch (const IoError& e) {
+    EXPECT_NE(std::string(e.what()).find("/proc/self"), std::string::npos);
+  }
+}
+
 TEST(Files, JsonlDropsOnlyATornLastLine) {
   const auto path = Scratch("rows.jsonl");
   std::ofstream(path) << "{\"a\":1}\n{\"a\":2}\n{\"a\":";

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -17,9 +16,23 @@ namespace kvtier {
 namespace fs = std::filesystem;
 
 std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw IoError::FromErrno("read", path.string(), errno);
-  return {std::istreambuf_iterator<char>(in), {}};
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw IoError::FromErrno("read", path.string(), errno);
+  std::string bytes;
+  char buffer[64 * 1024];
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {  // a folder, a bad sector, a process that ended while its /proc file was read
+      const int saved = errno;
+      ::close(fd);
+      throw IoError::FromErrno("read", path.string(), saved);
+    }
+    bytes.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return bytes;
 }
 
 void WriteFileAtomic(const fs::path& path, std::string_view bytes) {
@@ -41,8 +54,12 @@ void WriteFileAtomic(const fs::path& path, std::string_view bytes) {
     at += n;
     left -= static_cast<std::size_t>(n);
   }
-  ::fsync(fd);
-  ::close(fd);
+  const bool kept = ::fsync(fd) == 0 || errno == EINVAL;  // EINVAL: this file system cannot
+  const int saved = errno;
+  if (::close(fd) != 0 || !kept) {
+    ::unlink(part.c_str());
+    throw IoError::FromErrno("write", part.string(), kept ? errno : saved);
+  }
   if (::rename(part.c_str(), path.c_str()) != 0) {
     throw IoError::FromErrno("rename onto", path.string(), errno);
   }

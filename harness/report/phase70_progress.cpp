@@ -107,7 +107,9 @@ std::string LastLine(const fs::path& file, Wanted wanted) {
 
 int CountLines(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
-  return static_cast<int>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
+  int lines = 0;
+  for (std::string line; std::getline(in, line) && !in.eof();) ++lines;
+  return lines;
 }
 
 bool IsCompleted(const fs::path& run) {
