@@ -46,6 +46,13 @@ Plan BuildTtfcSanityPlan(const Plan& run, const TtfcSanityOptions& options) {
   RequireInRange("short_max_tokens", options.short_max_tokens, 1, 1'000'000);
   RequireInRange("long_max_tokens", options.long_max_tokens, options.short_max_tokens, 1'000'000);
   const PlannedRequest& first = FirstRequest(run);
+  if (const int needed = first.prompt_tokens_est + options.long_max_tokens;
+      options.context_tokens > 0 && needed > options.context_tokens) {
+    throw ConfigError(fmt::format(
+        "ttfc_sanity.long_max_tokens {} after a prompt of {} tokens does not fit the context of "
+        "{}: lower it, or raise stack.max_num_tokens",
+        options.long_max_tokens, first.prompt_tokens_est, options.context_tokens));
+  }
   Plan plan;
   plan.scenario = "ttfc_sanity";
   plan.phases.push_back(Phase(kTtfcSanityWarmUp,

@@ -69,6 +69,16 @@ TEST(TtfcSanityPlan, WhatCannotBeSentIsRefused) {
   EXPECT_THROW(
       BuildTtfcSanityPlan(SomeRun(), {.short_max_tokens = 9, .long_max_tokens = 8, .model = "m"}),
       ConfigError);
+  Plan long_prompt = SomeRun();
+  long_prompt.phases.front().requests.front().prompt_tokens_est = 100;
+  EXPECT_NO_THROW(BuildTtfcSanityPlan(
+      long_prompt, {.long_max_tokens = 64, .context_tokens = 164, .model = "m"}));
+  EXPECT_THAT(
+      [&] {
+        BuildTtfcSanityPlan(long_prompt,
+                            {.long_max_tokens = 64, .context_tokens = 163, .model = "m"});
+      },
+      ThrowsMessage<ConfigError>(HasSubstr("long_max_tokens 64 after a prompt of 100 tokens")));
   Plan empty;
   empty.scenario = "nothing";
   EXPECT_THAT([&] { BuildTtfcSanityPlan(empty, {}); },

@@ -43,8 +43,8 @@ struct TtfcSanityEvidence {
   double ttfc_ratio_max = 1.35;
   double unary_ttft_ratio_min = 1.20;
   std::string prompt_sha256;
-  std::string error;                   // what ended the cases before their time; empty: nothing
-  std::array<double, 4> duration_s{};  // by case
+  std::string error;  // what ended the cases before their time; empty: nothing
+  std::array<std::optional<double>, 4> duration_s{};  // by case; empty: not sent whole
   std::vector<RequestRecord> records;  // of the warm-up and all cases; `phase` says of which
 };
 

@@ -33,11 +33,14 @@ json CaseJson(const TtfcSanityEvidence& e, std::size_t index) {
     return std::count_if(records.begin(), records.end(),
                          [&](const RequestRecord* r) { return (r->*metric)().has_value(); });
   };
+  const std::optional<double>& duration_s = e.duration_s.at(index);
+  json summary = StatisticsBlock(records, duration_s.value_or(0));
+  if (!duration_s) summary["duration_s"] = nullptr;
   return {{"requests", e.requests},
           {"concurrency", e.concurrency},
           {"max_tokens", which.longer ? e.long_max_tokens : e.short_max_tokens},
           {"stream", which.stream},
-          {"summary", StatisticsBlock(records, e.duration_s.at(index))},
+          {"summary", std::move(summary)},
           {"error_count", ErrorsOf(e, which)},
           {"ttfc_present_count", present(&RequestRecord::TtfcMs)},
           {"ttft_present_count", present(&RequestRecord::TtftMs)},
@@ -111,11 +114,9 @@ TtfcSanityEvidence TtfcSanityFromJson(const json& block, std::vector<RequestReco
   thresholds.at("legacy_ttft_ratio_min").get_to(e.unary_ttft_ratio_min);
   if (block.contains("error")) block.at("error").get_to(e.error);
   for (std::size_t i = 0; i < kTtfcSanityCases.size(); ++i) {
-    block.at("cases")
-        .at(kTtfcSanityCases[i].name)
-        .at("summary")
-        .at("duration_s")
-        .get_to(e.duration_s.at(i));
+    const json& seconds =
+        block.at("cases").at(kTtfcSanityCases[i].name).at("summary").at("duration_s");
+    if (!seconds.is_null()) e.duration_s.at(i) = seconds.get<double>();
   }
   e.records = std::move(records);
   return e;

@@ -5,6 +5,7 @@
 
 #include "harness/judge/gates.hpp"
 #include "harness/report/sample_leg.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 
 namespace kvtier {
@@ -14,8 +15,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 /// Two requests a case: TTFC 20 and 30 ms whatever the length, whole answers 10 times as late when
 /// they are long.
@@ -105,6 +104,26 @@ TEST(TtfcSanityJson, WhatIsOffOrWasNotReachedHasNoFigures) {
   const TtfcSanityEvidence back = TtfcSanityFromJson(j, {});
   EXPECT_TRUE(back.enabled && back.fail_on_error);
   EXPECT_FALSE(back.ran);
+}
+
+TEST(TtfcSanityBundle, ACaseThatWasNotSentTookNoTimeThatIsKnown) {
+  LegEvidence leg = sample::Leg();
+  leg.ttfc_sanity = Check();
+  leg.ttfc_sanity.error = "connection refused";
+  for (const std::size_t i : {1U, 2U, 3U}) {
+    leg.ttfc_sanity.duration_s.at(i).reset();
+    std::erase_if(leg.ttfc_sanity.records, [i](const RequestRecord& r) {
+      return r.phase == TtfcSanityPhase(kTtfcSanityCases.at(i));
+    });
+  }
+  const fs::path dir = Write("ttfc_sanity_cut", leg);
+  EXPECT_THAT(CheckBundle(dir, kSchemas), IsEmpty());
+  const json cases =
+      ReadJson(dir / bundle_files::kSummary).at("ttfc_sanity_validation").at("cases");
+  EXPECT_EQ(cases.at("short_stream").at("summary").at("duration_s"), 0.5);
+  EXPECT_TRUE(cases.at("long_stream").at("summary").at("duration_s").is_null()) << "not 0";
+  const LegEvidence back = LoadLeg(dir);
+  EXPECT_EQ(back.ttfc_sanity.duration_s, leg.ttfc_sanity.duration_s);
 }
 
 TEST(TtfcSanityBundle, ComesBackAndTouchesNothingElse) {
