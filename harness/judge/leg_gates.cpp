@@ -233,6 +233,15 @@ Findings CheckLengths(const LegEvidence& leg) {
 Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   Findings out;
   const auto add = [&](Findings more) { out.insert(out.end(), more.begin(), more.end()); };
+  // Two rules may see one thing: the leg without a replay, the phase without its witness.
+  const auto add_new = [&](Findings more) {
+    for (Finding& f : more) {
+      const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
+        return other.reason == f.reason && other.phase == f.phase;
+      });
+      if (!said) out.push_back(std::move(f));
+    }
+  };
   add(CheckRunValid(leg, options));
   add(CheckClient(leg));
   add(CheckLittlesLaw(leg));
@@ -241,7 +250,7 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckMetrics(leg));
   const bool reuse = leg.scenario == "reuse_verify";
   if (HasDiskTier(leg.tier)) {
-    if (!reuse && leg.scenario != "trace_replay") add(CheckMechanism(leg, options));
+    if (!reuse && leg.scenario != "trace_replay") add_new(CheckMechanism(leg, options));
     const Reading<bool>& filter = leg.worker.disk_offload_filter;
     if (filter.available() && !*filter) {
       add({MakeFinding(Reason::kFilterDisabled, leg.run_id, "",
@@ -258,15 +267,6 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckOutcomes(leg));
   add(CheckRequests(leg));
   add(CheckModel(leg));
-  // The witnesses of a phase, or the leg itself, may have said it already.
-  const auto add_new = [&](Findings more) {
-    for (Finding& f : more) {
-      const bool said = std::any_of(out.begin(), out.end(), [&](const Finding& other) {
-        return other.reason == f.reason && other.phase == f.phase;
-      });
-      if (!said) out.push_back(std::move(f));
-    }
-  };
   add_new(CheckIoAttribution(leg, options.io_attrib_expected));
   add_new(CheckTtfcSanity(leg));
   add(CheckStorageEvidence(leg));

@@ -218,8 +218,12 @@ std::vector<RetiredAttempt> ListAttempts(const fs::path& run_dir) {
     if (!fs::exists(path)) return attempts;
     std::string reason = "not recorded";
     if (const fs::path file = path / "attempt.json"; fs::exists(file)) {
-      const json j = ReadVersioned(file);
-      ReadingFrom(file, [&] { j.at("reason").get_to(reason); });
+      try {
+        const json j = ReadVersioned(file);
+        ReadingFrom(file, [&] { j.at("reason").get_to(reason); });
+      } catch (const Error& e) {  // no leg that is counted depends on it
+        reason = fmt::format("not readable: {}", e.what());
+      }
     }
     attempts.push_back({path, std::move(reason)});
   }

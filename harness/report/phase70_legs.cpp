@@ -57,11 +57,16 @@ std::vector<Phase70Leg> LoadPhase70Legs(const Phase70Paths& paths, const Phase70
     leg.pair_leg = r.pair_leg;
     leg.bundle_id = r.bundle_id;
     leg.timestamp_utc = r.completed_utc;
-    if (manifest.setup.mode_c) {
-      leg.sequence = ParsePairSequence(r.pair_order, manifest.setup);
-      leg.order = OrderWithin(leg.sequence, 0, 1);
-    } else {
-      leg.order = ParsePairOrder(r.pair_order, manifest.setup);
+    try {
+      if (manifest.setup.mode_c) {
+        leg.sequence = ParsePairSequence(r.pair_order, manifest.setup);
+        leg.order = OrderWithin(leg.sequence, 0, 1);
+      } else {
+        leg.order = ParsePairOrder(r.pair_order, manifest.setup);
+      }
+    } catch (const Error& e) {
+      throw DataError(
+          fmt::format("{}: run {}: {}", paths.Manifest().string(), r.bundle_id, e.what()));
     }
     try {
       leg.evidence = LoadLeg(dir, rows == LegRows::kKeep ? RowDetail::kAll : RowDetail::kForRules);

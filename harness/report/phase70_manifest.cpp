@@ -133,6 +133,10 @@ void ReadMeta(const json& meta, Phase70Manifest& m) {
       m.schedule.push_back(ParsePairOrder(label.get<std::string>(), s));
     }
   }
+  if (const auto orders = meta.at("schedule").size();
+      orders != static_cast<std::size_t>(s.planned_pairs))
+    throw DataError(
+        fmt::format("key schedule holds {} orders, pair_count is {}", orders, s.planned_pairs));
   Get(meta, "io_attrib_enabled", s.io_attrib_expected);
   Get(meta, "io_attrib_interval_s", m.io_attrib_interval_s);
   Get(meta, "stream_metrics_enabled", s.stream);

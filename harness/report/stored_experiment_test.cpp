@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/core/error.hpp"
+#include "harness/report/sample_schemas.hpp"
 #include "harness/report/schema_check.hpp"
 #include "harness/report/stored_phase70.hpp"
 
@@ -21,7 +22,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr const char* kTs = "20260101T000000Z";
-const fs::path kSchemas = fs::path(KVTIER_SOURCE_DIR) / "docs/schemas";
 
 TEST(VerdictFile, HoldsTheIntervalsOfPeriodAndCarryOverByItsSchema) {
   const Phase70Paths paths{sample::Scratch("verdict_intervals"), kTs};

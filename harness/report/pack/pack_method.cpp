@@ -33,7 +33,7 @@ std::string ShellQuoted(const std::string& text) {
 
 bool IsEnvironmentName(const std::string& origin) {
   return (origin.starts_with("BENCH_") || origin.starts_with("KVTIER_") ||
-          origin.starts_with("DYN_")) &&
+          origin.starts_with("DYN_") || origin == "MODEL_NAME") &&
          origin.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
 }
 
@@ -51,10 +51,10 @@ std::string ProfileFile(const std::vector<SettingValue>& settings) {
   return "";
 }
 
-/// Set by a flag, or by a command that chose it (`campaign <ts>: the sweep recommends 4`): the same
-/// text works for nobody else, so the variable of the setting is what one repeats.
-bool OfACommand(const SettingValue& s) {
-  return s.origin.starts_with("--") || s.origin.starts_with("campaign ");
+/// By a variable, a flag, or a command that chose it (`campaign <ts>: the sweep recommends 4`).
+bool WasGiven(const SettingValue& s) {
+  return IsEnvironmentName(s.origin) || s.origin.starts_with("--") ||
+         s.origin.starts_with("campaign ");
 }
 
 std::string Joined(const std::map<std::string, std::string>& values, const char* otherwise) {
@@ -86,13 +86,13 @@ std::string ReproductionCommands(const PackInput& in) {
   std::set<std::string> named;
   for (const auto& s : m.settings) {
     if (s.key == "results_root" || s.key.ends_with(".ts") || s.origin.ends_with("_TS")) continue;
-    const std::string name = OfACommand(s) ? VariableOf(s.key) : s.origin;
-    if (!IsEnvironmentName(name) || !named.insert(name).second) continue;
+    // By its own variable, whatever set it: another one may hold two settings, or their opposite.
+    const std::string name = VariableOf(s.key);
+    if (!WasGiven(s) || !named.insert(name).second) continue;
     environment += fmt::format("{}={} \\\n  ", name, ShellQuoted(s.value));
   }
-  if (!named.contains("BENCH_PHASE70_ORDER_SEED"))
-    environment +=
-        fmt::format("BENCH_PHASE70_ORDER_SEED={} \\\n  ", ShellQuoted(m.setup.order_seed));
+  if (const std::string seed = VariableOf("phase70.order_seed"); !named.contains(seed))
+    environment += fmt::format("{}={} \\\n  ", seed, ShellQuoted(m.setup.order_seed));
   const std::string file = named.contains("KVTIER_PROFILE") ? "" : ProfileFile(m.settings);
   const std::string profile =
       file.empty() ? "" : fmt::format("KVTIER_PROFILE={} \\\n  ", ShellQuoted(file));

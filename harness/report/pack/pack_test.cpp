@@ -312,6 +312,10 @@ TEST(Reproduction, NamesWhatWasSetAndQuotesIt) {
   PackInput in = PackOf(6);
   in.manifest.settings = {
       {"phase70.pairs", "6", "BENCH_PHASE70_PAIRS"},
+      {"phase70.mode_a", "B1", "BENCH_PHASE70_MODES"},
+      {"phase70.mode_b", "B2", "BENCH_PHASE70_MODES"},
+      {"stack.disk_offload_filter", "false", "BENCH_DISABLE_DISK_OFFLOAD_FILTER"},
+      {"stack.model", "a/b", "MODEL_NAME"},
       {"phase70.ts", "old", "BENCH_PHASE70_TS"},
       {"client.x", "it's; rm -rf /", "KVTIER_X"},
       {"stack.y", "1", "fixtures/profiles/nano.yaml:3"},
@@ -320,13 +324,18 @@ TEST(Reproduction, NamesWhatWasSetAndQuotesIt) {
       {"phase60.ts", "old", "campaign old"},
       {"stack.z", "1", "BENCH_A=1; rm -rf / #"}};
   const std::string commands = ReproductionCommands(in);
-  EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_PAIRS=6 \\\n"));
-  EXPECT_THAT(commands, HasSubstr("KVTIER_X='it'\\''s; rm -rf /' \\\n"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_PHASE70_PAIRS=6 \\\n"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_PHASE70_MODE_A=B1 \\\n")) << "one variable, two settings";
+  EXPECT_THAT(commands, HasSubstr("KVTIER_PHASE70_MODE_B=B2 \\\n"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_STACK_DISK_OFFLOAD_FILTER=false \\\n"))
+      << "the variable that disables it holds the opposite";
+  EXPECT_THAT(commands, HasSubstr("KVTIER_STACK_MODEL=a/b \\\n"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_CLIENT_X='it'\\''s; rm -rf /' \\\n"));
   EXPECT_THAT(commands, HasSubstr("KVTIER_MEASURE_Q=2 \\\n")) << "flags become variables";
   EXPECT_THAT(commands, HasSubstr("KVTIER_SCENARIO_REPLAY_CONCURRENCY=4 \\\n"));
   EXPECT_THAT(commands, HasSubstr("KVTIER_PROFILE=nano \\\n"))
       << "the file that settings came from";
-  EXPECT_THAT(commands, HasSubstr("BENCH_PHASE70_ORDER_SEED=20260212"));
+  EXPECT_THAT(commands, HasSubstr("KVTIER_PHASE70_ORDER_SEED=20260212"));
   EXPECT_THAT(commands, HasSubstr("./kvtier phase70\n"));
   EXPECT_THAT(commands, HasSubstr("./kvtier pack --ts 20260101T000000Z"));
   EXPECT_THAT(commands, Not(HasSubstr("BENCH_A"))) << "an origin is a name or it is left out";
