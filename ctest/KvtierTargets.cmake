@@ -30,7 +30,7 @@ endif()
 # What is timed (the client, the engine, the tiers, the hit model) is compiled with -O2, the rest with the preset's -O1:
 # rules, reports and command lines run once, but made up half of a clean build.
 set(kvtier_timed_flags $<$<CONFIG:Release>:-O2>)
-# Unit tests run once, too, and GoogleTest's matchers are dear to optimise: 20 s a source against 11 s.
+# Unit tests run once, too, and GoogleTest's matchers are dear to optimise (docs/decisions/0002).
 set(kvtier_test_flags $<$<CONFIG:Release>:-O0>)
 
 # nlohmann's two literals are inline functions whose bodies make the compiler instantiate its whole parser again in every
@@ -43,6 +43,7 @@ function(kvtier_json_without_literals out)
   if(NOT KVTIER_JSON_HEADER)
     return()
   endif()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${KVTIER_JSON_HEADER})  # its details come with it
   file(READ ${KVTIER_JSON_HEADER} text)
   string(FIND "${text}" "inline namespace literals" begin)
   set(end_mark "}  // namespace literals")

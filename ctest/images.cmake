@@ -233,7 +233,7 @@ foreach(package IN LISTS packages)
 endforeach()
 
 # Scripts are valid, and clean where shellcheck is here to say so.
-file(GLOB scripts "${images}/*.sh" "${images}/*/*.sh")
+file(GLOB scripts "${images}/*.sh" "${images}/*/*.sh" "${ROOT}/ctest/packages/*.sh" "${ROOT}/ctest/toolchains/*.sh")
 find_program(shellcheck shellcheck)
 foreach(script IN LISTS scripts)
   execute_process(COMMAND sh -n "${script}" RESULT_VARIABLE status ERROR_VARIABLE output)

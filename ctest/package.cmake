@@ -83,6 +83,18 @@ expect_calls("")
 if(NOT status EQUAL 0 OR NOT output MATCHES "PairedExperiment" OR NOT output MATCHES "Total Tests: 3")
   message(SEND_ERROR "ctest -N ended with ${status}\n${output}${errors}")
 endif()
+# A signal to the command ends what it started, and at once: an experiment takes hours.
+file(MAKE_DIRECTORY "${WORK}/fake")
+script("${WORK}/fake/ctest" "sleep 600 &\necho $! >'${WORK}/held.part'\nmv '${WORK}/held.part' '${WORK}/held'\nwait")
+script("${WORK}/signal.sh" "sh '${WORK}/kvtier' phase70 &\nwhile ! [ -e '${WORK}/held' ]; do sleep 0.01; done\nkill -TERM $!
+status=0\nwait $! || status=$?\necho \"ended with $status\"\nwhile grep -q '^State:.[^Z]' \"/proc/$(cat '${WORK}/held')/status\" 2>/dev/null; do sleep 0.01; done")
+execute_process(COMMAND "${CMAKE_COMMAND}" -E env "TMPDIR=${WORK}/tmp" "PATH=${WORK}/fake:$ENV{PATH}" sh "${WORK}/signal.sh"
+  TIMEOUT 60 RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+file(GLOB left "${WORK}/tmp/*")
+if(NOT status EQUAL 0 OR NOT output MATCHES "ended with 143" OR left)
+  message(SEND_ERROR "SIGTERM to kvtier phase70: ${status} ${output}${errors} left ${left}")
+endif()
+
 call(pack --ts x)
 expect_calls("kvtier pack --ts x\n")
 call(help)

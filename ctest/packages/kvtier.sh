@@ -14,10 +14,23 @@ with_suites() {
   KVTIER_CTEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/kvtier-ctest.XXXXXX")
   export KVTIER_WORKING_DIR KVTIER_CTEST_DIR
   trap 'rm -rf "$KVTIER_CTEST_DIR"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
   echo "include([==[$suites]==])" >"$KVTIER_CTEST_DIR/CTestTestfile.cmake"
   "$@"
+}
+
+# held WORD...: runs it so that a signal to this script reaches it and all that it started: a shell that waits for a
+# foreground child would run its traps only when that has ended by itself
+held() {
+  trap 'let_go; exit 130' INT
+  trap 'let_go; exit 143' TERM HUP
+  setsid "$@" </dev/null &
+  wait "$!"
+}
+
+let_go() {
+  [ -n "${!-}" ] || return 0
+  kill -s TERM -- "-$!" 2>/dev/null || kill -s TERM "$!" 2>/dev/null || true # it may not lead a group yet
+  wait "$!" || true
 }
 
 experiment() {
@@ -25,14 +38,14 @@ experiment() {
   shift
   status=0
   exec 3>&1 # the live view travels past ctest
-  KVTIER_LIVE_FD=3 ctest --test-dir "$KVTIER_CTEST_DIR" --label-regex "^$name\$" --no-tests=error --output-on-failure \
+  held env KVTIER_LIVE_FD=3 ctest --test-dir "$KVTIER_CTEST_DIR" --label-regex "^$name\$" --no-tests=error --output-on-failure \
     --output-junit "$KVTIER_CTEST_DIR/$name.xml" "$@" || status=$?
   "$programs/kvtier" summary "$name" --ctest-exit "$status" --ctest-junit "$KVTIER_CTEST_DIR/$name.xml" \
     --gtest-dir "$KVTIER_CTEST_DIR/gtest"
 }
 
 over_suites() {
-  ctest --test-dir "$KVTIER_CTEST_DIR" "$@"
+  held ctest --test-dir "$KVTIER_CTEST_DIR" "$@"
 }
 
 case "${1:-help}" in

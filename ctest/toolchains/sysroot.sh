@@ -4,7 +4,8 @@
 # packages stay as they are: apt works on lists and a state of its own below FOLDER.apt.
 #   FOLDER              the tree to give as --sysroot and to `qemu-aarch64-static -L`
 #   FOLDER.apt/dpkg     a dpkg database of the tree, with the paths as they lie here: what dpkg-shlibdeps reads
-# A tree that was made for these packages is left alone: remove it to have newer ones. Setting: KVTIER_DEBIAN_MIRROR.
+# A tree that was made for these packages is left alone: remove it to have newer ones. Settings: KVTIER_DEBIAN_MIRROR,
+# KVTIER_DEBIAN_SECURITY_MIRROR.
 # Exit code 77: such a tree cannot be had here, and why.
 set -eu
 architecture=$1
@@ -65,6 +66,7 @@ done
 release=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME") || skip "this machine's release is no Debian"
 
 mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial"
+rm -f "$work"/cache/archives/*.deb # of a run that was stopped: newer lists may name newer ones
 : >"$work/empty"
 cat >"$work/sources.list" <<TEXT
 deb $mirror $release main
