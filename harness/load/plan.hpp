@@ -44,6 +44,11 @@ struct PlannedRequest {
   /// Offset of the intended send from the start of the phase, for open-loop and trace phases;
   /// closed loop: empty.
   std::optional<std::int64_t> arrival_offset_ns = std::nullopt;
+  /// Position in the phase (from 0) of the request that must be over, however it ended, before this
+  /// one is sent; then `think_time_ns` pass. Together with an offset the later moment holds. Empty:
+  /// no wait.
+  std::optional<int> after = std::nullopt;
+  std::int64_t think_time_ns = 0;
 };
 
 /// A named part of a run, with a barrier before and after.
