@@ -25,6 +25,8 @@ const PlannedRequest& FirstRequest(const Plan& run) {
 PlannedRequest Variant(PlannedRequest request, bool stream, int max_tokens,
                        const std::string& model) {
   request.arrival_offset_ns.reset();  // a closed loop, whatever the run is
+  request.after.reset();
+  request.think_time_ns = 0;
   request.params.stream = stream;
   request.params.max_tokens = max_tokens;
   request.identity = IdentityOf(model, request.prompt, request.params, request.extras);

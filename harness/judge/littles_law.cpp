@@ -66,7 +66,7 @@ Reading<PhaseFlow> MeasureFlow(const LegEvidence& leg, const PhaseEvidence& phas
     if (!r.stamps.sent_first || !to || *to < *r.stamps.sent_first)
       return R::Unavailable(r.planned.prompt_id + " has no begin or no end");
     sent.push_back({*r.stamps.sent_first, *to});
-    closed_loop = closed_loop && !r.planned.arrival_offset_ns;
+    closed_loop = closed_loop && !r.planned.arrival_offset_ns && !r.planned.after;
   }
   if (sent.empty() || static_cast<int>(sent.size()) < phase.planned_requests)
     return R::Unavailable(

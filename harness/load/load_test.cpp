@@ -40,6 +40,8 @@ RequestRecord Sample() {
   r.planned.prefix_hash = "f00d";
   r.planned.session_id = "s3";
   r.planned.arrival_offset_ns = 1'500'000;
+  r.planned.after = 4;
+  r.planned.think_time_ns = 700'000;
   r.outcome = Outcome::kOk;
   r.http_status = 200;
   r.stamps.scheduled = 9'000'000;
@@ -76,12 +78,14 @@ TEST(RequestRecord, DerivesEveryMetricFromStamps) {
   EXPECT_DOUBLE_EQ(*r.TpotMs(), 10.0);  // 70 ms over 8 - 1 tokens
   EXPECT_DOUBLE_EQ(*r.LatencyMs(), 92.0);
   EXPECT_DOUBLE_EQ(*r.SendDelayMs(), 1.0);
+  EXPECT_DOUBLE_EQ(*r.TtfcCoMs(), *r.TtfcMs() + 1.0);
+  EXPECT_DOUBLE_EQ(*r.E2eCoMs(), *r.E2eMs() + 1.0);
 }
 
 TEST(RequestRecord, OnlyOkRequestsHaveLatencyFigures) {
   RequestRecord r = Sample();
   r.outcome = Outcome::kIncomplete;
-  EXPECT_FALSE(r.TtfcMs() || r.E2eMs() || r.TtfbMs() || r.TpotMs());
+  EXPECT_FALSE(r.TtfcMs() || r.E2eMs() || r.TtfbMs() || r.TpotMs() || r.TtfcCoMs() || r.E2eCoMs());
   EXPECT_TRUE(r.LatencyMs());  // how long it took to fail
   r = Sample();
   r.usage->completion_tokens = 1;
@@ -136,6 +140,8 @@ TEST(RequestRecord, RoundTripsThroughItsRow) {
     EXPECT_EQ(back.usage, r.usage);
     EXPECT_EQ(back.outcome, r.outcome);
     EXPECT_EQ(back.text, r.text);
+    EXPECT_EQ(back.planned.after, r.planned.after);
+    EXPECT_EQ(back.planned.think_time_ns, r.planned.think_time_ns);
   }
 }
 

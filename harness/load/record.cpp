@@ -161,6 +161,8 @@ void ReadPlanned(const Row& row, PlannedRequest& planned) {
   planned.prefix_hash = row.Find<std::string>("prefix_hash");
   planned.session_id = row.Find<std::string>("session_id");
   planned.arrival_offset_ns = row.Find<std::int64_t>("arrival_offset_ns");
+  planned.after = row.Find<int>("after");
+  planned.think_time_ns = row.Find<std::int64_t>("think_time_ns").value_or(0);
 }
 
 std::vector<ChunkStamp> ReadChunks(const Row& row) {
@@ -182,6 +184,16 @@ std::optional<double> RequestRecord::TtfcMs() const {
 std::optional<double> RequestRecord::E2eMs() const {
   if (outcome != Outcome::kOk) return std::nullopt;
   return SpanMs(stamps.sent_first, stamps.last_text);
+}
+
+std::optional<double> RequestRecord::TtfcCoMs() const {
+  if (outcome != Outcome::kOk) return std::nullopt;
+  return SpanMs(stamps.scheduled, stamps.first_text);
+}
+
+std::optional<double> RequestRecord::E2eCoMs() const {
+  if (outcome != Outcome::kOk) return std::nullopt;
+  return SpanMs(stamps.scheduled, stamps.last_text);
 }
 
 std::optional<double> RequestRecord::TtfbMs() const {
@@ -265,6 +277,10 @@ json ToJson(const RequestRecord& record) {
   if (planned.metadata.session_turn_index)
     row["session_turn_index"] = *planned.metadata.session_turn_index;
   if (planned.arrival_offset_ns) row["arrival_offset_ns"] = *planned.arrival_offset_ns;
+  if (planned.after) {
+    row["after"] = *planned.after;
+    row["think_time_ns"] = planned.think_time_ns;
+  }
   json stamps = json::object();
   for (const auto& [name, member] : kStampNames) {
     if (const auto& at = record.stamps.*member) stamps[name] = *at;

@@ -55,7 +55,13 @@ struct RequestRecord {
   std::optional<double> TpotMs() const;
   /// sent_first to closed, else to done: the row's latency_ms, for every request that was sent.
   std::optional<double> LatencyMs() const;
-  /// t0 - scheduled: the client's own delay; in an open loop also the wait for a free slot.
+  /// As the user saw it, from the moment when the request was due (scheduled) and not from t0: no
+  /// shorter because the client, or a slow server before it, sent late. Equal to TtfcMs() and
+  /// E2eMs() but for SendDelayMs().
+  std::optional<double> TtfcCoMs() const;
+  std::optional<double> E2eCoMs() const;
+  /// t0 - scheduled: the client's own delay; where a request has a due moment (an offset, a
+  /// predecessor) also the wait for a free slot.
   std::optional<double> SendDelayMs() const;
 };
 

@@ -27,24 +27,73 @@ double QuantileOf(std::vector<double> values, double p) {
   return values[below] + (values[above] - values[below]) * (rank - static_cast<double>(below));
 }
 
-/// The order of sending: of the plan, or of the arrival offsets when there are any.
+/// Throws ConfigError for a request that waits for itself, a later one, or one that is not there,
+/// and for a negative time.
+void CheckWaits(const PhasePlan& phase) {
+  for (std::size_t i = 0; i < phase.requests.size(); ++i) {
+    const PlannedRequest& request = phase.requests[i];
+    if (request.after && (*request.after < 0 || static_cast<std::size_t>(*request.after) >= i)) {
+      throw ConfigError(
+          fmt::format("request {} of phase {} waits for request {}: it can only wait for an "
+                      "earlier one of its phase",
+                      i + 1, phase.name, *request.after + 1));
+    }
+    if (request.think_time_ns < 0 || request.arrival_offset_ns.value_or(0) < 0) {
+      throw ConfigError(fmt::format(
+          "request {} of phase {} has a negative think time or arrival offset", i + 1, phase.name));
+    }
+  }
+}
+
+/// The order of sending among requests that are due: of the plan, or of the arrival offsets when
+/// there are any. Who follows another has a place no earlier than the other's.
 std::vector<std::size_t> SendOrder(const PhasePlan& phase) {
   std::vector<std::size_t> order(phase.requests.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto has_offset = [&](const PlannedRequest& request) {
-    return request.arrival_offset_ns.has_value();
-  };
-  const auto with = std::count_if(phase.requests.begin(), phase.requests.end(), has_offset);
-  if (with == 0) return order;
-  if (static_cast<std::size_t>(with) != phase.requests.size()) {
-    throw ConfigError(fmt::format(
-        "phase {} has arrival offsets on {} of {} requests; give them to all or to none",
-        phase.name, with, phase.requests.size()));
+  std::vector<std::int64_t> not_before;
+  std::size_t own = 0, own_with = 0;
+  bool any = false;
+  not_before.reserve(order.size());
+  for (const PlannedRequest& request : phase.requests) {
+    const bool with = request.arrival_offset_ns.has_value();
+    any = any || with;
+    if (!request.after) ++own;
+    if (!request.after && with) ++own_with;
+    const std::int64_t other =
+        request.after ? not_before[static_cast<std::size_t>(*request.after)] : 0;
+    not_before.push_back(std::max(other, request.arrival_offset_ns.value_or(0)));
   }
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return *phase.requests[a].arrival_offset_ns < *phase.requests[b].arrival_offset_ns;
-  });
+  if (!any) return order;
+  if (own_with != 0 && own_with != own) {
+    throw ConfigError(fmt::format(
+        "phase {} has arrival offsets on {} of {} requests that wait for no other; give them to "
+        "all or to none",
+        phase.name, own_with, own));
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return not_before[a] < not_before[b]; });
   return order;
+}
+
+/// The requests as they go over the wire, in the order of sending.
+std::vector<WireRequest> WireRequests(const RunnerOptions& options, const PhasePlan& phase,
+                                      const std::vector<std::size_t>& order) {
+  std::vector<std::size_t> place(order.size());
+  for (std::size_t at = 0; at < order.size(); ++at) place[order[at]] = at;
+  std::vector<WireRequest> wire;
+  wire.reserve(order.size());
+  for (const std::size_t i : order) {
+    const PlannedRequest& request = phase.requests[i];
+    wire.push_back(
+        MakeWireRequest(options.url,
+                        BuildCompletionBody(options.model, request.prompt, request.token_ids,
+                                            request.params, request.extras),
+                        request.params.stream, options.headers));
+    wire.back().send_offset_ns = request.arrival_offset_ns;
+    if (request.after) wire.back().after = place[static_cast<std::size_t>(*request.after)];
+    wire.back().think_ns = request.think_time_ns;
+  }
+  return wire;
 }
 
 /// spec/workloads.md section 11.6.
@@ -128,18 +177,9 @@ PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase,
     throw ConfigError(fmt::format("phase {} has concurrency {}; it must be at least 1", phase.name,
                                   phase.concurrency));
   }
+  CheckWaits(phase);
   const std::vector<std::size_t> order = SendOrder(phase);
-  std::vector<WireRequest> wire;
-  wire.reserve(order.size());
-  for (const std::size_t i : order) {
-    const PlannedRequest& request = phase.requests[i];
-    wire.push_back(
-        MakeWireRequest(options.url,
-                        BuildCompletionBody(options.model, request.prompt, request.token_ids,
-                                            request.params, request.extras),
-                        request.params.stream, options.headers));
-    wire.back().send_offset_ns = request.arrival_offset_ns;
-  }
+  const std::vector<WireRequest> wire = WireRequests(options, phase, order);
 
   CompletionClient::Options client_options;
   client_options.url = options.url;

@@ -46,9 +46,13 @@ struct PhaseRun {
 
 /// Sends the requests of one phase and returns when all are over. Closed loop with
 /// `phase.concurrency` slots; when every request carries an arrival offset it is an open loop
-/// bounded by that concurrency, and `scheduled` is phase start plus offset. All bodies are
-/// serialised and all connections open before the first request is due. Request failures are
-/// records; throws ConfigError for a concurrency below 1 or offsets on some requests only, IoError
+/// bounded by that concurrency, and `scheduled` is phase start plus offset. A request with `after`
+/// is due when that one is over, however it ended, and the think time has passed (or at its own
+/// offset, if that is later): then its `scheduled` is this moment, and nobody holds a slot until
+/// it. Of several that are due the first of the plan goes first, or the one of the smallest offset.
+/// All bodies are serialised and all connections open before the first request is due. Request
+/// failures are records; throws ConfigError for a concurrency below 1, a negative time, a request
+/// that waits for a later one, or offsets on some only of those that wait for no other; IoError
 /// when the operating system refuses sockets.
 PhaseRun RunPhase(const RunnerOptions& options, const PhasePlan& phase,
                   const RunnerCallbacks& callbacks, std::stop_token stop = {});

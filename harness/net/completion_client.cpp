@@ -66,6 +66,7 @@ ClientSelf CompletionClient::Loop::Run(std::span<const WireRequest> requests,
                                        std::stop_token stop, const std::function<void()>& on_idle) {
   requests_ = requests;
   next_ = 0;
+  followers_.Reset(requests);
   stopping_ = stop.stop_requested();
   thread_done_ = false;
   thread_error_ = nullptr;

@@ -20,6 +20,10 @@ struct WireRequest {
   bool stream = true;
   /// Intended send, from the start of Run(); empty: as soon as a slot is free.
   std::optional<MonoNs> send_offset_ns;
+  /// Position in the span, before this one's, of the request that must be over first, however it
+  /// ends; then `think_ns` pass. With an offset too, the later moment holds.
+  std::optional<std::size_t> after;
+  MonoNs think_ns = 0;
 };
 
 /// POST head plus `body` for the completions endpoint.
@@ -40,9 +44,11 @@ struct ClientSelf {
   double cpu_s = 0;           // CLOCK_THREAD_CPUTIME_ID of the reading thread
   std::vector<double>
       send_delay_ms;  // a request's t0 minus the moment when it was due and a slot was free
-  std::vector<double> pool_wait_ms;  // open loop: how long a due request waited for a free slot
-  std::vector<double> loop_lag_ms;   // lateness of a periodic 10 ms timer
-  std::vector<double> connect_ms;    // every connection made, in order
+  /// Of each request with a due moment (an offset, a predecessor): how long it then waited for a
+  /// free slot.
+  std::vector<double> pool_wait_ms;
+  std::vector<double> loop_lag_ms;  // lateness of a periodic 10 ms timer
+  std::vector<double> connect_ms;   // every connection made, in order
   std::size_t issued = 0;
   int max_in_flight = 0;
 };
@@ -71,10 +77,13 @@ class CompletionClient {
   CompletionClient(const CompletionClient&) = delete;
   CompletionClient& operator=(const CompletionClient&) = delete;
 
-  /// Sends every request, in order, never more than `concurrency` in flight: at once when a slot is
-  /// free, or not before its send_offset_ns. `on_finished` runs on the calling thread in completion
-  /// order. `on_idle`, if given, runs there too, at least every 200 ms. When `stop` is requested
-  /// what is in flight ends as cancelled and the rest is not sent.
+  /// Sends every request, never more than `concurrency` in flight: when a slot is free, the first
+  /// of those that are due. A request is due from the start or from its send_offset_ns, and not
+  /// before its predecessor's end and think time; offsets of requests without a predecessor must
+  /// not fall. Nobody holds a slot while thinking. `on_finished` runs on the calling thread in
+  /// completion order. `on_idle`, if given, runs there too, at least every 200 ms. When `stop` is
+  /// requested what is in flight ends as cancelled and the rest is not sent. Throws ConfigError
+  /// when a request waits for itself or a later one.
   ClientSelf Run(std::span<const WireRequest> requests,
                  const std::function<void(FinishedExchange&&)>& on_finished,
                  std::stop_token stop = {}, const std::function<void()>& on_idle = {});

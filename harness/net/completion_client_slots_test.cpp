@@ -142,6 +142,25 @@ TEST(CompletionClient, OpenLoopNeverSendsEarlyAndStaysWithinTheSlots) {
   }
 }
 
+TEST(CompletionClient, ARequestFollowsAnotherAndOnlyAnEarlierOne) {
+  HttpServer server({}, [](const HttpRequest&, std::shared_ptr<Responder> r) { SendAnswer(*r); });
+  const auto options = For(server.url(), 3);
+  CompletionClient client(options);
+  auto requests = Requests(options, 30);
+  for (std::size_t i = 3; i < requests.size(); ++i) requests[i].after = i - 3;  // three chains
+  const auto run = RunAll(client, requests);
+  ASSERT_EQ(run.finished.size(), 30u);
+  std::vector<MonoNs> over(30);
+  for (const auto& f : run.finished) {
+    over[f.index] = *f.result.stamps.closed;
+    if (f.index < 3) continue;
+    EXPECT_EQ(f.result.stamps.scheduled, over[f.index - 3]) << f.index;
+  }
+  EXPECT_EQ(run.self.pool_wait_ms.size(), 27u);  // of those that had a due moment
+  requests[4].after = 4;
+  EXPECT_THROW(RunAll(client, requests), ConfigError);
+}
+
 TEST(CompletionClient, StopCancelsWhatIsInFlightAndSendsNoMore) {
   std::stop_source stop;
   std::mutex mutex;

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 
 namespace kvtier {
 namespace {
@@ -38,8 +37,7 @@ void CompletionClient::Loop::ReadUntilDone() {
     free_.push_back(IndexOf(slot));
   }
   IssueDue();
-  while (in_flight.load(std::memory_order_relaxed) > 0 || (next_ < requests_.size() && !stopping_))
-    Turn();
+  while (in_flight.load(std::memory_order_relaxed) > 0 || (!AllIssued() && !stopping_)) Turn();
   self_.end = NowMono();
   self_.cpu_s = ThreadCpuSeconds() - cpu_before;
   self_.issued = issued.load();
@@ -146,31 +144,21 @@ void CompletionClient::Loop::ExpireDeadlines(MonoNs now) {
 void CompletionClient::Loop::IssueDue() {
   if (issuing_) return;
   issuing_ = true;
-  while (!stopping_ && next_ < requests_.size() && !free_.empty()) {
-    const auto& offset = requests_[next_].send_offset_ns;
-    const MonoNs scheduled = offset ? self_.start + *offset : 0;
-    if (offset && scheduled > NowMono()) {
-      ArmSendTimer(scheduled);
-      break;
-    }
+  while (!stopping_ && !free_.empty()) {
+    const auto due = TakeDue();
+    if (!due) break;
     const std::size_t slot = free_.front();
     free_.pop_front();
-    Assign(slot, scheduled);
+    Assign(slot, *due);
   }
   issuing_ = false;
 }
 
-void CompletionClient::Loop::ArmSendTimer(MonoNs at) {
-  itimerspec once{};
-  once.it_value = {at / 1'000'000'000, at % 1'000'000'000};
-  timerfd_settime(send_timer_.get(), TFD_TIMER_ABSTIME, &once, nullptr);
-}
-
-void CompletionClient::Loop::Assign(std::size_t slot_index, MonoNs scheduled) {
+void CompletionClient::Loop::Assign(std::size_t slot_index, const Due& due) {
   Slot& slot = slots_[slot_index];
-  const WireRequest& request = requests_[next_];
+  const WireRequest& request = requests_[due.index];
   slot.request = &request;
-  slot.index = next_++;
+  slot.index = due.index;
   slot.order = issued.fetch_add(1, std::memory_order_relaxed);
   slot.sent = 0;
   slot.last_data = kNever;
@@ -178,9 +166,9 @@ void CompletionClient::Loop::Assign(std::size_t slot_index, MonoNs scheduled) {
   slot.reader.Reset();
   slot.raw.stream = request.stream;
   slot.raw.issued = NowMono();
-  slot.raw.scheduled = request.send_offset_ns ? scheduled : *slot.raw.issued;
-  slot.eligible = std::max(scheduled, slot.free_since);
-  if (request.send_offset_ns) self_.pool_wait_ms.push_back(NsToMs(slot.eligible - scheduled));
+  slot.raw.scheduled = due.at > 0 ? due.at : *slot.raw.issued;
+  slot.eligible = std::max(due.at, slot.free_since);
+  if (due.at > 0) self_.pool_wait_ms.push_back(NsToMs(slot.eligible - due.at));
   const int flying = in_flight.fetch_add(1, std::memory_order_relaxed) + 1;
   self_.max_in_flight = std::max(self_.max_in_flight, flying);
   if (slot.state == Slot::State::kOpen) return StartSend(slot);
@@ -272,7 +260,7 @@ void CompletionClient::Loop::OnEndOfFile(Slot& slot, MonoNs at, int error) {
   Disconnect(slot);
   if (slot.request == nullptr) {
     // Closed between two requests; a new connection now keeps the connect time out of the next one.
-    if (!stopping_ && next_ < requests_.size()) StartConnect(slot);
+    if (!stopping_ && !AllIssued()) StartConnect(slot);
     return;
   }
   slot.reader.Finish();
@@ -299,6 +287,7 @@ void CompletionClient::Loop::Finish(Slot& slot, TransportEnd end, std::string er
     finished_.push_back({slot.index, slot.order, static_cast<int>(IndexOf(slot)), std::move(raw)});
   }
   ready_.notify_one();
+  followers_.Release(slot.index, at, self_.start);
   slot.raw = {};
   slot.request = nullptr;
   slot.free_since = at;

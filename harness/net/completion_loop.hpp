@@ -11,6 +11,8 @@
 #include <functional>
 #include <limits>
 #include <mutex>
+#include <optional>
+#include <queue>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -34,7 +36,8 @@
 namespace kvtier {
 
 /// What a CompletionClient is inside. Run stands in completion_client.cpp, the reading thread in
-/// completion_loop.cpp, connections in completion_connections.cpp.
+/// completion_loop.cpp, what is due when in completion_due.cpp, connections in
+/// completion_connections.cpp.
 class CompletionClient::Loop {
  public:
   explicit Loop(const Options& options);
@@ -80,6 +83,39 @@ class CompletionClient::Loop {
     int fd_ = -1;
   };
 
+  struct Due {
+    std::size_t index = 0;
+    MonoNs at = 0;
+  };
+  /// Requests that follow another: who follows whom, and who waits for a slot or for a moment.
+  class Followers {
+   public:
+    /// Throws ConfigError naming a request that does not follow an earlier one.
+    void Reset(std::span<const WireRequest> requests);
+    /// `index` was over at `at`: its followers now have their moment.
+    void Release(std::size_t index, MonoNs at, MonoNs start);
+    /// The first by position whose moment has come; the moment of the next, kNever: none waits.
+    const Due* First(MonoNs now);
+    void Pop();
+    MonoNs NextMoment() const;
+    bool empty() const { return due_.empty() && later_.empty(); }
+
+   private:
+    struct LaterPosition {
+      bool operator()(const Due& a, const Due& b) const { return a.index > b.index; }
+    };
+    struct LaterMoment {
+      bool operator()(const Due& a, const Due& b) const {
+        return a.at != b.at ? a.at > b.at : a.index > b.index;
+      }
+    };
+    static constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
+    std::span<const WireRequest> requests_;
+    std::vector<std::uint32_t> first_, next_;  // lists of followers; empty when nobody follows
+    std::priority_queue<Due, std::vector<Due>, LaterPosition> due_;
+    std::priority_queue<Due, std::vector<Due>, LaterMoment> later_;
+  };
+
   struct Slot {
     enum class State { kClosed, kConnecting, kOpen };
     Descriptor fd;
@@ -112,7 +148,10 @@ class CompletionClient::Loop {
   void OnTick();
   void OnStop();
   void IssueDue();
-  void Assign(std::size_t slot_index, MonoNs scheduled);
+  /// The first request that is due, and since when (0: from the start); empty: none is now, and the
+  /// timer wakes for the next that will be.
+  std::optional<Due> TakeDue();
+  void Assign(std::size_t slot_index, const Due& due);
   void StartSend(Slot& slot);
   void ContinueSend(Slot& slot);
   void ReadSome(Slot& slot);
@@ -127,6 +166,7 @@ class CompletionClient::Loop {
   void Watch(Slot& slot, int operation, std::uint32_t events);
   MonoNs DeadlineOf(const Slot& slot) const;
   void ArmSendTimer(MonoNs at);
+  bool AllIssued() const { return issued.load(std::memory_order_relaxed) == requests_.size(); }
   std::size_t IndexOf(const Slot& slot) const {
     return static_cast<std::size_t>(&slot - slots_.data());
   }
@@ -141,7 +181,8 @@ class CompletionClient::Loop {
   MonoNs next_deadline_ = kNever;
 
   std::span<const WireRequest> requests_;
-  std::size_t next_ = 0;
+  std::size_t next_ = 0;  // the first that follows nobody and is not issued
+  Followers followers_;
   std::deque<std::size_t> free_;  // slots without a request, the longest free first
   MonoNs next_tick_ = 0;
   bool stopping_ = false;

@@ -197,7 +197,7 @@ bool SetIfAny(dom::element value, const std::array<Field<T>, N>& table, T& into)
 #define KVTIER_VALUE(member) [](dom::element v, RequestRecord& r) { return Set(v, r.member); }
 #define KVTIER_OR_NULL(member) [](dom::element v, RequestRecord& r) { return SetOr(v, r.member); }
 
-constexpr std::array<Field<RequestRecord>, 37> kRow{{
+constexpr std::array<Field<RequestRecord>, 39> kRow{{
     {"schema_version", true, SetVersion},
     {"request_index", true, KVTIER_VALUE(request_index)},
     {"phase", true, KVTIER_VALUE(phase)},
@@ -227,6 +227,8 @@ constexpr std::array<Field<RequestRecord>, 37> kRow{{
     {"prefix_hash", false, KVTIER_VALUE(planned.prefix_hash)},
     {"session_id", false, KVTIER_VALUE(planned.session_id)},
     {"arrival_offset_ns", false, KVTIER_VALUE(planned.arrival_offset_ns)},
+    {"after", false, KVTIER_VALUE(planned.after)},
+    {"think_time_ns", false, KVTIER_VALUE(planned.think_time_ns)},
     {"outcome", true, SetOutcome},
     {"error", false, KVTIER_OR_NULL(error)},
     {"stream_first_event_type", false, KVTIER_OR_NULL(first_event_type)},
