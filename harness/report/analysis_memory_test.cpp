@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "harness/report/index/bundle_index.hpp"
+#include "harness/report/legacy/legacy_export.hpp"
 #include "harness/report/stored_experiment.hpp"
 
 namespace kvtier {
 namespace {
 
-constexpr int kRows = 2500;
+constexpr int kRows = 1000;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
@@ -104,6 +106,35 @@ TEST(AnalysisMemory, GrowsByTheDigestOfALegNotByItsRows) {
   const long with_rows = growth(LegRows::kKeep), without = growth(LegRows::kRelease);
   EXPECT_GT(with_rows, 12 * kRows / 2) << "KiB; else there is nothing to save";
   EXPECT_LT(without * 4, with_rows) << "KiB";
+}
+
+/// A closed run whose requests.jsonl has this many rows more.
+std::filesystem::path WriteLongRun(const std::string& name, int rows) {
+  const LegEvidence leg = sample::Leg();
+  RunBundleWriter writer(sample::Scratch(name) / leg.run_id);
+  sample::WriteUpToTheEnd(writer, leg);
+  for (int i = 0; i < rows; ++i) writer.AppendRecord(leg.records[2]);
+  writer.Close(leg);
+  return writer.run_dir();
+}
+
+// Ten times the requests: export and index hold one at a time, so what they take stays.
+TEST(AnalysisMemory, ExportAndIndexReadRequestsOneByOne) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer keeps freed memory";
+  constexpr int kFew = 1500, kMany = 15000;
+  const auto few = WriteLongRun("few_requests", kFew), many = WriteLongRun("many_requests", kMany);
+  const auto peak = [](const std::filesystem::path& run) {
+    return PeakKib([&] {
+      ExportLegacy({.run_dir = run});
+      UpdateIndex({.results_root = run.parent_path()});
+    });
+  };
+  const long small = peak(few), large = peak(many);
+  ASSERT_GT(small, 0);
+  const auto more_rows = static_cast<long>(std::filesystem::file_size(many / "requests.jsonl") -
+                                           std::filesystem::file_size(few / "requests.jsonl"));
+  EXPECT_GT(more_rows / 1024, 16 * 1024) << "KiB; else there is nothing to see";
+  EXPECT_LT(large - small, more_rows / 1024 / 8) << "KiB";
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "harness/judge/noise.hpp"
 #include "harness/report/bundle.hpp"
 #include "harness/report/evidence_json.hpp"
+#include "harness/report/index/index_rows.hpp"
 #include "harness/report/io_attribution_json.hpp"
 #include "harness/report/phase70_files.hpp"
 
@@ -72,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Read([&] { JudgeReport(kvtier::IoAttributionFromJson(j)); });
   Read([&] { j.get<kvtier::IoAttributionVerdict>(); });
   Read([&] { kvtier::RecordFromJson(j); });
+  (void)kvtier::RowsOfSummary("run", j, true);
   Read([&] {
     kvtier::LegEvidence leg;
     kvtier::ReadLegHead(j, leg);

@@ -137,6 +137,14 @@ constexpr const char* kTimelineName = "timeline.jsonl";
 std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema,
                                       const valijson::Schema* first_row = nullptr) {
   std::vector<std::string> violations;
+// In the folder of an export for the older runners, beside those whose names are a bundle's.
+constexpr Known kLegacyExport[] = {
+    {"legacy_export.json", "", "legacy_export"},
+    {"metrics.jsonl", "", "legacy_metrics_row"},
+    {"", "_manifest.json", "legacy_manifest"},
+    {"", "_summary.json", "legacy_summary"},
+};
+
   try {
     if (artifact.extension() == ".jsonl") {
       int row_number = 0;
@@ -184,6 +192,10 @@ std::string SchemaOf(const fs::path& file) {
              ? "phase70_" + file.stem().string() + ".schema.json"
              : SchemaFor(name);
 }
+  if (fs::exists(file.parent_path() / "legacy_export.json")) {
+    const std::string legacy = FindIn(kLegacyExport, name);
+    return legacy.empty() ? SchemaFor(name) : legacy;
+  }
 
 }  // namespace
 

@@ -42,6 +42,7 @@ json PhaseSummary(const SummaryInput& in, const PhaseEvidence& phase) {
   j["requests"] = phase.planned_requests;
   j["include_in_overall"] = phase.include_in_overall;
   j["kvbm_metrics_delta"] = PhaseDelta(in, phase);
+  j["steady_window"] = SteadyWindowJson(rows, phase.concurrency);
   if (const auto b = in.boundaries.find(phase.name); b != in.boundaries.end()) {
     const json io = OsIoDeltaJson(phase.io, b->second.os_start, b->second.os_end, phase.name);
     if (!io.at("block_device_delta").is_null()) {

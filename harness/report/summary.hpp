@@ -14,10 +14,26 @@ namespace kvtier {
 
 /// The statistics block over these rows. Latencies (ms) are of ok requests alone, everything else
 /// is counted by outcome. `quantiles` beside them has n and the distribution-free interval of p50,
-/// p95 and p99.
+/// p90, p95 and p99; `unavailable` says why a latency has no figure; `error_adjusted` takes failed
+/// requests for endless ones. itl_ms and icl_ms need the records' chunks (RowDetail::kAll).
 nlohmann::json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration_s);
 
 /// Block request_identity (spec/workloads.md section 7).
+/// Tokens a second, and the latencies of the requests that began, while a phase was in its steady
+/// state: from the moment when `concurrency` requests were in flight and every slot had ended one,
+/// to the moment when the last planned request was sent. A token counts when its chunk came,
+/// whosever request it is; prompt tokens count at the first text. {"unavailable"} where there was
+/// no such time.
+nlohmann::json SteadyWindowJson(std::span<const RequestRecord* const> rows, int concurrency);
+
+/// The limits that a run's settings ask for: slo.preset, and slo.ttft_ms, slo.tpot_ms, slo.e2e_ms
+/// over it.
+ServiceLevels ServiceLevelsOf(std::span<const SettingValue> settings);
+/// Block `load`: failed requests by outcome and HTTP status, goodput (null without limits) and,
+/// where requests have a moment at which they were due (open loop, sessions), latencies from it.
+nlohmann::json LoadBlock(std::span<const RequestRecord* const> rows, const ServiceLevels& levels,
+                         double duration_s);
+
 nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records,
                                    const std::string& scenario);
 

@@ -10,6 +10,7 @@
 
 #include "harness/core/error.hpp"
 #include "harness/core/rng.hpp"
+#include "harness/stats/adjusted.hpp"
 #include "harness/stats/summary.hpp"
 
 namespace kvtier {
@@ -21,6 +22,20 @@ std::vector<double> Ramp(std::size_t n) {  // 1, 2, ... n
   std::vector<double> v(n);
   std::iota(v.begin(), v.end(), 1.0);
   return v;
+}
+
+TEST(QuantileWithFailures, FailuresAreLargerThanAnything) {
+  const auto of = [](std::vector<double> sample, std::size_t failed, double q) {
+    return QuantileWithFailures(std::move(sample), failed, q);
+  };
+  EXPECT_EQ(of({4, 1, 3, 2}, 0, 0.95), SortedQuantile(std::vector<double>{1, 2, 3, 4}, 0.95));
+  EXPECT_EQ(of({10, 30, 20}, 1, 0.5), 25.0);  // rank 1.5 of 10, 20, 30, inf
+  EXPECT_EQ(of({10, 20, 30}, 2, 0.5), 30.0);  // rank 2, exactly the last that ended
+  EXPECT_EQ(of({10, 20, 30}, 1, 0.9), std::nullopt);
+  EXPECT_EQ(of({10, 20}, 2, 0.5), std::nullopt);
+  EXPECT_EQ(of({}, 3, 0.5), std::nullopt);
+  EXPECT_EQ(of({}, 0, 0.5), std::nullopt);
+  EXPECT_EQ(of({7}, 0, 0.99), 7.0);
 }
 
 TEST(Quantile, IsTypeSeven) {
