@@ -100,6 +100,7 @@ constexpr Known kKnown[] = {
     {"phase_", "_evidence.json", "phase_evidence"},
     {"doctor.json", "", "doctor"},
     {"campaign_", ".json", "campaign"},
+    {"capacity.json", "", "capacity"},
     {"phase60.json", "", "phase60_current"},
     {"phase60_rehydrate_concurrency_sweep_summary_minimal_", ".json", "phase60_summary"},
     {"phase60_matrix_stop_verdict_minimal_", ".json", "phase60_stop_verdict"},

@@ -35,14 +35,15 @@ json PhaseDelta(const SummaryInput& in, const PhaseEvidence& phase) {
 json PhaseSummary(const SummaryInput& in, const PhaseEvidence& phase) {
   const Rows rows = RowsOf(in.leg, [&](const RequestRecord& r) { return r.phase == phase.name; });
   json j = StatisticsBlock(rows, phase.duration_s);
+  j["load"] = LoadBlock(rows, ServiceLevelsOf(in.config.settings), phase.duration_s);
   j["phase"] = phase.name;
   j["phase_start_ts"] = phase.start_utc;
   j["phase_end_ts"] = phase.end_utc;
   j["concurrency"] = phase.concurrency;
   j["requests"] = phase.planned_requests;
   j["include_in_overall"] = phase.include_in_overall;
-  j["kvbm_metrics_delta"] = PhaseDelta(in, phase);
   j["steady_window"] = SteadyWindowJson(rows, phase.concurrency);
+  j["kvbm_metrics_delta"] = PhaseDelta(in, phase);
   if (const auto b = in.boundaries.find(phase.name); b != in.boundaries.end()) {
     const json io = OsIoDeltaJson(phase.io, b->second.os_start, b->second.os_end, phase.name);
     if (!io.at("block_device_delta").is_null()) {
@@ -73,9 +74,10 @@ json Overall(const SummaryInput& in, const json& signals) {
       included.insert(p.name);
       duration += p.duration_s;
     }
-    j = StatisticsBlock(
-        RowsOf(in.leg, [&](const RequestRecord& r) { return included.contains(r.phase); }),
-        duration);
+    const Rows rows =
+        RowsOf(in.leg, [&](const RequestRecord& r) { return included.contains(r.phase); });
+    j = StatisticsBlock(rows, duration);
+    j["load"] = LoadBlock(rows, ServiceLevelsOf(in.config.settings), duration);
   } else {
     j = {
         {"excluded", true}, {"reason", in.leg.invalid_reason}, {"details", in.leg.invalid_details}};

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/judge/evidence.hpp"
+#include "harness/judge/service_levels.hpp"
 #include "harness/report/bundle.hpp"
 
 /// The computed parts of summary.json (spec/artifacts.md A9): pure functions over evidence.
@@ -18,7 +19,6 @@ namespace kvtier {
 /// requests for endless ones. itl_ms and icl_ms need the records' chunks (RowDetail::kAll).
 nlohmann::json StatisticsBlock(std::span<const RequestRecord* const> rows, double duration_s);
 
-/// Block request_identity (spec/workloads.md section 7).
 /// Tokens a second, and the latencies of the requests that began, while a phase was in its steady
 /// state: from the moment when `concurrency` requests were in flight and every slot had ended one,
 /// to the moment when the last planned request was sent. A token counts when its chunk came,
@@ -34,6 +34,7 @@ ServiceLevels ServiceLevelsOf(std::span<const SettingValue> settings);
 nlohmann::json LoadBlock(std::span<const RequestRecord* const> rows, const ServiceLevels& levels,
                          double duration_s);
 
+/// Block request_identity (spec/workloads.md section 7).
 nlohmann::json RequestIdentityJson(const std::vector<RequestRecord>& records,
                                    const std::string& scenario);
 

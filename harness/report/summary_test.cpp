@@ -69,6 +69,59 @@ TEST(StatisticsBlock, FewSamplesHaveNoIntervalAndNoSampleHasNoFigure) {
   EXPECT_EQ(none.at("output_tokens_per_s_est"), nullptr);
 }
 
+json Load(const std::vector<RequestRecord>& records, const ServiceLevels& levels = {}) {
+  std::vector<const RequestRecord*> rows;
+  for (const auto& r : records) rows.push_back(&r);
+  return LoadBlock(rows, levels, 2.0);
+}
+
+TEST(LoadBlock, AnOpenLoopCountsFromTheMomentWhenRequestsWereDue) {
+  std::vector<RequestRecord> records{sample::Record("replay", 1, 10),
+                                     sample::Record("replay", 2, 20)};
+  EXPECT_FALSE(Load(records).contains("ttfc_co_ms"));
+  for (auto& r : records) {
+    r.planned.arrival_offset_ns = 0;
+    r.stamps.scheduled = *r.stamps.sent_first - 50'000'000;  // 50 ms late
+  }
+  const json b = Load(records);
+  EXPECT_EQ(b.at("ttfc_co_ms").at("max"), 70.0);
+  EXPECT_EQ(b.at("ttfc_co_ms").at("p50").at("value"), 65.0);
+  EXPECT_EQ(b.at("e2e_co_ms").at("max"), 84.0);
+  EXPECT_EQ(b.at("e2e_co_ms").at("n"), 2);
+}
+
+TEST(LoadBlock, FailuresAreCountedByKind) {
+  std::vector<RequestRecord> records{sample::Record("replay", 1, 10),
+                                     sample::Record("replay", 2, 0, Outcome::kHttpError),
+                                     sample::Record("replay", 3, 0, Outcome::kHttpError),
+                                     sample::Record("replay", 4, 0, Outcome::kTimeout)};
+  records[2].http_status = 503;
+  EXPECT_EQ(Load(records).at("errors_by_kind"),
+            (json{{"http_error 500", 1}, {"http_error 503", 1}, {"timeout", 1}}));
+  EXPECT_EQ(Load({records[0]}).at("errors_by_kind"), json::object());
+}
+
+TEST(LoadBlock, TheLimitsAreThoseOfTheSettings) {
+  const std::vector<SettingValue> settings{{"slo.preset", "llama2-70b-interactive", "default"},
+                                           {"slo.ttft_ms", "15", "--slo-ttft-ms"},
+                                           {"slo.tpot_ms", "", "default"},
+                                           {"slo.e2e_ms", "", "default"}};
+  const ServiceLevels levels = ServiceLevelsOf(settings);
+  EXPECT_EQ(levels, (ServiceLevels{.ttft_ms = 15, .tpot_ms = 40}));
+  EXPECT_FALSE(ServiceLevelsOf({}).any());
+  const std::vector<RequestRecord> records{sample::Record("replay", 1, 10),
+                                           sample::Record("replay", 2, 20),
+                                           sample::Record("replay", 3, 0, Outcome::kTimeout)};
+  const json g = Load(records, levels).at("goodput");
+  EXPECT_EQ(g.at("good"), 1);
+  EXPECT_EQ(g.at("failed"), 1);
+  EXPECT_EQ(g.at("missed_ttft"), 1);
+  EXPECT_EQ(g.at("attainment"), 0.333333);
+  EXPECT_EQ(g.at("goodput_rps"), 0.5);
+  EXPECT_EQ(g.at("limits").at("e2e_ms"), nullptr);
+  EXPECT_EQ(Load(records).at("goodput"), nullptr) << "nothing was promised";
+}
+
 TEST(StatisticsBlock, SixtySamplesResolveP95) {
   std::vector<RequestRecord> records;
   for (int i = 1; i <= 60; ++i) records.push_back(sample::Record("replay", i, i));
