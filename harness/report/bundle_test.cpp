@@ -361,5 +361,14 @@ TEST(ProcessIdentity, KnowsItselfAndNobodyWithItsNumber) {
   EXPECT_FALSE((ProcessIdentity{0, 0}.Alive()));
 }
 
+TEST(RunConfigFile, RangesOfPromptsAreTwoNumbers) {
+  RunConfig config = sample::Config(sample::Leg());
+  EXPECT_TRUE(json(config).at("short_range").is_null()) << "the run has no such setting";
+  config.settings.push_back({"standard.short_range", "512:2048", "default"});
+  config.settings.push_back({"scenario.long_range", "6000:7600", "default"});
+  EXPECT_EQ(json(config).at("short_range"), (json{512, 2048}));
+  EXPECT_EQ(json(config).at("long_range"), (json{6000, 7600}));
+}
+
 }  // namespace
 }  // namespace kvtier

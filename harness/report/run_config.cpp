@@ -1,5 +1,8 @@
 #include "harness/report/run_config.hpp"
 
+#include <charconv>
+#include <string_view>
+
 #include <nlohmann/json.hpp>
 
 #include "harness/core/error.hpp"
@@ -46,6 +49,20 @@ json RequestJson(const ClientRequestParameters& r) {
           {"stream_record_ttfb", r.stream_record_ttfb}};
 }
 
+/// A setting "512:2048" as [512, 2048]; null where the run has none.
+json RangeOf(const RunConfig& c, std::string_view key) {
+  for (const SettingValue& s : c.settings) {
+    const auto colon = s.value.find(':');
+    if (s.key != key || colon == std::string::npos) continue;
+    int low = 0, high = 0;
+    const char* const text = s.value.data();
+    const auto first = std::from_chars(text, text + colon, low);
+    const auto second = std::from_chars(text + colon + 1, text + s.value.size(), high);
+    if (first.ec == std::errc() && second.ec == std::errc()) return json::array({low, high});
+  }
+  return nullptr;
+}
+
 json SettingsJson(const RunConfig& c, std::string SettingValue::*field) {
   json out = json::object();
   for (const auto& s : c.settings) out[s.key] = s.*field;
@@ -63,6 +80,8 @@ void to_json(json& j, const RunConfig& c) {
        {"model_id_requested", c.model_id_requested},
        {"scenario", c.scenario},
        {"prompt_set", c.prompt_set},
+       {"short_range", RangeOf(c, "standard.short_range")},
+       {"long_range", RangeOf(c, "scenario.long_range")},
        {"tokenizer", c.tokenizer},
        {"tier_mode", TierName(c.tier)},
        {"backend", c.backend},
