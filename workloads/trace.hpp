@@ -1,9 +1,7 @@
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -15,27 +13,21 @@ namespace kvtier {
 /// Tokens that one hash id of a Mooncake trace stands for.
 inline constexpr int kTraceBlockTokens = 512;
 
-/// One line of a Mooncake JSONL trace.
+/// One request of a trace, whatever its source (traces/trace_file.hpp). `input_length` and
+/// `hash_ids` are those of the whole prompt, also of a later turn.
 struct TraceRequest {
   double timestamp_ms = 0;
   std::int64_t input_length = 0;
-  std::int64_t output_length = 0;
-  std::vector<std::uint64_t> hash_ids;  // one for each started block of the input, prefix-chained
+  std::int64_t output_length = 0;  // 0: the source says that the request failed
+  /// One for each started block of the input, prefix-chained. Empty: the source has none.
+  std::vector<std::uint64_t> hash_ids;
+  int block_tokens = kTraceBlockTokens;  // that one id stands for
+  std::string session_id = {};           // turns of one conversation; empty: not known
+  std::string tenant = {};               // kind or owner, as the source calls it; empty: not known
+  /// Of a later turn: time since the answer before it. Its timestamp then leaves out how long that
+  /// answer took.
+  std::optional<double> delay_ms = std::nullopt;
 };
-
-struct TraceLoadOptions {
-  std::optional<std::size_t> max_requests = std::nullopt;  // the first so many lines
-};
-
-/// Strict: each line an object with exactly timestamp, input_length, output_length and hash_ids, of
-/// the right type and sign, timestamps ascending, as many ids as the input starts blocks. Throws
-/// DataError "<name>:<line>: ..." otherwise; also for a trace without requests. Empty lines at the
-/// end are allowed.
-std::vector<TraceRequest> ParseTrace(std::string_view text, const std::string& name,
-                                     const TraceLoadOptions& options = {});
-/// ParseTrace over a file, of which no more lines than asked for are read. Throws IoError.
-std::vector<TraceRequest> LoadTrace(const std::filesystem::path& path,
-                                    const TraceLoadOptions& options = {});
 
 struct LengthSummary {
   double mean = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
@@ -47,7 +39,8 @@ struct TraceStatistics {
   double duration_s = 0;
   LengthSummary input, output;  // tokens of the trace
   std::uint64_t block_references = 0, distinct_blocks = 0;
-  /// Share of block references that an infinite cache answers: prefix runs of blocks seen before.
+  /// Share of block references that an infinite cache answers: prefix runs of blocks seen before. 0
+  /// where the source tells no blocks.
   double ideal_hit_share = 0;
 };
 TraceStatistics DescribeTrace(const std::vector<TraceRequest>& trace);
@@ -77,6 +70,7 @@ struct TracePlan {
   std::size_t dropped_too_long = 0;  // over max_request_tokens
 };
 
+/// Of 512-token blocks with ids only: ConfigError otherwise, which names `kvtier trace convert`.
 /// Token-id prompts of printable bytes. A hash id stands for the same tokens wherever it occurs;
 /// the tokens of a last, partial trace block are the request's own, so it is never shared. Throws
 /// ConfigError naming the option that is out of range, also when no request remains.

@@ -63,6 +63,16 @@ std::vector<std::uint32_t> PromptTokens(const TraceRequest& r, std::size_t index
   return tokens;
 }
 
+void RequireTraceBlocks(const TraceRequest& r, std::size_t index) {
+  const auto started =
+      static_cast<std::size_t>((r.input_length + kTraceBlockTokens - 1) / kTraceBlockTokens);
+  if (r.block_tokens == kTraceBlockTokens && r.hash_ids.size() == started) return;
+  throw ConfigError(fmt::format(
+      "trace request {} has {} block ids of {} tokens: a replay needs an id for each started "
+      "block of {}; `kvtier trace convert` makes them",
+      index + 1, r.hash_ids.size(), r.block_tokens, kTraceBlockTokens));
+}
+
 std::string CanonicalIds(const std::vector<std::uint32_t>& ids) {
   return fmt::format("[{}]", fmt::join(ids, ","));
 }
@@ -97,6 +107,7 @@ TracePlan PlanFromTrace(const std::vector<TraceRequest>& trace, const TraceOptio
   phase.concurrency = options.concurrency;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     const TraceRequest& r = trace[i];
+    RequireTraceBlocks(r, i);
     PlannedRequest request;
     request.params.max_tokens = ScaledOutput(r, options);
     const ScaledPrompt size = ScaledInput(r, scaled_block, options);

@@ -115,9 +115,11 @@ void RunBundleWriter::WritePlan(const std::vector<json>& prompt_rows,
   WriteFileAtomic(run_dir_ / bundle_files::kRequestPlan, JsonlText(request_rows));
 }
 
-void RunBundleWriter::WriteExpected(const std::map<std::string, ExpectedHits>& by_phase) {
-  WriteJsonAtomic(run_dir_ / bundle_files::kExpected,
-                  {{"schema_version", kBundleSchemaVersion}, {"phases", by_phase}});
+void RunBundleWriter::WriteExpected(const std::map<std::string, ExpectedHits>& by_phase,
+                                    const json& curve) {
+  json expected{{"schema_version", kBundleSchemaVersion}, {"phases", by_phase}};
+  if (!curve.is_null()) expected["curve"] = curve;
+  WriteJsonAtomic(run_dir_ / bundle_files::kExpected, expected);
 }
 
 void RunBundleWriter::AppendRecord(const RequestRecord& record) {

@@ -31,6 +31,7 @@ inline constexpr const char* kRequests = "requests.jsonl";
 inline constexpr const char* kTtfcSanityRequests = "ttfc_sanity_requests.jsonl";
 inline constexpr const char* kSnapshots = "kvbm_metrics_snapshots.jsonl";
 inline constexpr const char* kExpected = "expected_hits.json";
+inline constexpr const char* kAchieved = "hits_achieved.json";
 inline constexpr const char* kReadback = "worker_readback.json";
 inline constexpr const char* kSummary = "summary.json";
 inline constexpr const char* kReport = "report.md";
@@ -106,8 +107,9 @@ class RunBundleWriter {
   /// Rows as workloads/manifests makes them.
   void WritePlan(const std::vector<nlohmann::json>& prompt_rows,
                  const std::vector<nlohmann::json>& request_rows);
-  /// Expected hits by phase, before traffic.
-  void WriteExpected(const std::map<std::string, ExpectedHits>& by_phase);
+  /// Expected hits by phase, before traffic; `curve` is kept beside them unless it is null.
+  void WriteExpected(const std::map<std::string, ExpectedHits>& by_phase,
+                     const nlohmann::json& curve = nullptr);
   /// One row of requests.jsonl, flushed; the prompt's text is not written.
   void AppendRecord(const RequestRecord& record);
   /// The same of a request of the TTFC sanity cases: a row of ttfc_sanity_requests.jsonl.

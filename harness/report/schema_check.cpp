@@ -75,6 +75,10 @@ constexpr Known kKnown[] = {
     {"ttfc_sanity_requests.jsonl", "", "requests_row"},
     {"kvbm_metrics_snapshots.jsonl", "", "kvbm_metrics_snapshot"},
     {"expected_hits.json", "", "expected_hits"},
+    {"hits_achieved.json", "", "hits_achieved"},
+    {"hit_curve.json", "", "hit_curve"},
+    {"trace_manifest.json", "", "trace_manifest"},
+    {"quality.json", "", "trace_quality"},
     {"worker_readback.json", "", "worker_readback"},
     {"washout.json", "", "phase70_washout"},
     {"summary.json", "", "summary"},
@@ -132,12 +136,6 @@ constexpr Known kAnalysis[] = {
     {"metrics_diff_summary.json", "", "phase58_metrics_diff_summary"},
 };
 
-// The head of a timeline is a row of another kind.
-constexpr const char* kTimelineName = "timeline.jsonl";
-
-std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema,
-                                      const valijson::Schema* first_row = nullptr) {
-  std::vector<std::string> violations;
 // In the folder of an export for the older runners, beside those whose names are a bundle's.
 constexpr Known kLegacyExport[] = {
     {"legacy_export.json", "", "legacy_export"},
@@ -146,6 +144,12 @@ constexpr Known kLegacyExport[] = {
     {"", "_summary.json", "legacy_summary"},
 };
 
+// The head of a timeline is a row of another kind.
+constexpr const char* kTimelineName = "timeline.jsonl";
+
+std::vector<std::string> CheckAgainst(const fs::path& artifact, const valijson::Schema& schema,
+                                      const valijson::Schema* first_row = nullptr) {
+  std::vector<std::string> violations;
   try {
     if (artifact.extension() == ".jsonl") {
       int row_number = 0;
@@ -187,16 +191,16 @@ std::string SchemaInAnalysis(const fs::path& file) {
 std::string SchemaOf(const fs::path& file) {
   const std::string name = file.filename().string();
   if (file.parent_path().filename() == "analysis") return SchemaInAnalysis(file);
+  if (fs::exists(file.parent_path() / "legacy_export.json")) {
+    const std::string legacy = FindIn(kLegacyExport, name);
+    return legacy.empty() ? SchemaFor(name) : legacy;
+  }
   const bool copy = name == "manifest.json" || name == "summary.json" ||
                     name == "order_check.json" || name == "verdict.json";
   return copy && fs::exists(file.parent_path() / "pack_manifest.json")
              ? "phase70_" + file.stem().string() + ".schema.json"
              : SchemaFor(name);
 }
-  if (fs::exists(file.parent_path() / "legacy_export.json")) {
-    const std::string legacy = FindIn(kLegacyExport, name);
-    return legacy.empty() ? SchemaFor(name) : legacy;
-  }
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "harness/report/figures/figure_set.hpp"
+#include "harness/report/figures/hit_curve.hpp"
 #include "harness/report/figures/png.hpp"
 #include "harness/report/figures/sample_figures.hpp"
 #include "harness/report/figures/svg_checks.hpp"
@@ -393,6 +394,26 @@ TEST(SameModes, AreToldApartByTheirPlace) {
     EXPECT_EQ(p.a_first, first.order == LegOrder::kAB);
     EXPECT_GT(*p.a, 2 * *p.b);  // arm A was made slow
   }
+}
+
+TEST(HitCurveFigure, DrawsBothCurvesAndTheSizesOfTheTiers) {
+  HitCurveData data;
+  data.context = test::SampleContext();
+  data.requests = 10;
+  data.references = 100;
+  data.ideal_share = 0.5;
+  data.points = {{1, 0.01}, {2, 0.1, 0.05}, {4, 0.3, 0.2}, {8, 0.5, 0.4}};
+  data.tiers = {{"G1", 2}, {"G3", 6}, {"far off", 1e9}};
+  const test::Drawing d = test::ReadDrawing(HitCurveFigure(data));
+  EXPECT_THAT(d.problems, IsEmpty());
+  EXPECT_EQ(d.elements.at("polyline"), 2);
+  const std::string svg = HitCurveFigure(data);
+  EXPECT_THAT(svg, HasSubstr(">G3<"));
+  EXPECT_THAT(svg, Not(HasSubstr("far off")));
+  EXPECT_THAT(svg, HasSubstr("infinite: 50.0 %"));
+  data.points = {{std::nan(""), 0.1}, {0, 0.2}};
+  EXPECT_THAT(test::ReadDrawing(HitCurveFigure(data)).problems, IsEmpty());
+  EXPECT_THAT(HitCurveFigure(data), HasSubstr("refers to no block"));
 }
 
 /// An executable shell script.

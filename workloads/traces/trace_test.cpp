@@ -7,6 +7,7 @@
 
 #include "harness/core/error.hpp"
 #include "workloads/hit_model.hpp"
+#include "workloads/traces/trace_file.hpp"
 
 namespace kvtier {
 namespace {
@@ -22,9 +23,18 @@ constexpr const char* kTrace =
 {"timestamp": 6000.5, "input_length": 1024, "output_length": 4000, "hash_ids": [0, 1]}
 )";
 
+std::vector<TraceRequest> ParsedTrace(const std::string& text, const std::string& name,
+                                      const TraceFileOptions& options = {}) {
+  return ParseTraceFile(text, name, options).requests;
+}
+std::vector<TraceRequest> LoadedTrace(const std::filesystem::path& path,
+                                      const TraceFileOptions& options = {}) {
+  return LoadTraceFile(path, options).requests;
+}
+
 std::string ErrorOf(const std::string& text) {
   try {
-    ParseTrace(text, "t.jsonl");
+    ParsedTrace(text, "t.jsonl");
   } catch (const DataError& e) {
     return e.what();
   }
@@ -38,12 +48,12 @@ constexpr const char* kGood =
     R"("timestamp": 5, "input_length": 512, "output_length": 1, "hash_ids": [0])";
 
 TEST(Trace, ReadsRequestsAndTheirNumber) {
-  const auto trace = ParseTrace(kTrace, "t.jsonl");
+  const auto trace = ParsedTrace(kTrace, "t.jsonl");
   ASSERT_EQ(trace.size(), 3U);
   EXPECT_THAT(trace[0].hash_ids, ElementsAre(0, 1, 2));
   EXPECT_EQ(trace[2].timestamp_ms, 6000.5);
-  EXPECT_EQ(ParseTrace(kTrace, "t.jsonl", {.max_requests = 2}).size(), 2U);
-  EXPECT_EQ(ParseTrace(std::string(kTrace) + "\r\n\n", "t.jsonl").size(), 3U);
+  EXPECT_EQ(ParsedTrace(kTrace, "t.jsonl", {.max_requests = 2}).size(), 2U);
+  EXPECT_EQ(ParsedTrace(std::string(kTrace) + "\r\n\n", "t.jsonl").size(), 3U);
 }
 
 TEST(Trace, ErrorsNameFileAndLine) {
@@ -74,11 +84,11 @@ TEST(Trace, ErrorsNameFileAndLine) {
       ErrorOf(Line(R"("timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": [-1])")),
       HasSubstr("hash_ids must be"));
   EXPECT_THAT(ErrorOf("[]\n"), HasSubstr("must be a JSON object"));
-  EXPECT_THROW(LoadTrace("/nonexistent/trace.jsonl"), IoError);
+  EXPECT_THROW(LoadTraceFile("/nonexistent/trace.jsonl"), IoError);
 }
 
 TEST(Trace, DescribesItself) {
-  const TraceStatistics s = DescribeTrace(ParseTrace(kTrace, "t.jsonl"));
+  const TraceStatistics s = DescribeTrace(ParsedTrace(kTrace, "t.jsonl"));
   EXPECT_EQ(s.requests, 3U);
   EXPECT_DOUBLE_EQ(s.duration_s, 6.0005);
   EXPECT_EQ(s.block_references, 7U);
@@ -93,7 +103,7 @@ TEST(Trace, OneTraceBlockBecomesOneEngineBlock) {
   TraceOptions o;
   o.model = "m";
   o.speedup = 10;
-  const TracePlan made = PlanFromTrace(ParseTrace(kTrace, "t.jsonl"), o);
+  const TracePlan made = PlanFromTrace(ParsedTrace(kTrace, "t.jsonl"), o);
   ASSERT_EQ(made.plan.phases.size(), 1U);
   const auto& requests = made.plan.phases[0].requests;
   ASSERT_EQ(requests.size(), 3U);
@@ -126,7 +136,7 @@ TEST(Trace, OneTraceBlockBecomesOneEngineBlock) {
 }
 
 TEST(Trace, OptionsAreChecked) {
-  const auto trace = ParseTrace(kTrace, "t.jsonl");
+  const auto trace = ParsedTrace(kTrace, "t.jsonl");
   const auto refuses = [&](auto change) {
     TraceOptions o;
     change(o);
@@ -152,6 +162,17 @@ TEST(Trace, OptionsAreChecked) {
   EXPECT_FALSE(closed.plan.phases[0].requests[0].arrival_offset_ns.has_value());
 }
 
+TEST(Trace, OnlyWholeTraceBlocksAreReplayed) {
+  auto trace = ParsedTrace(kTrace, "t.jsonl");
+  trace[1].hash_ids.clear();
+  try {
+    PlanFromTrace(trace, {});
+    FAIL() << "a request without ids was planned";
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("trace request 2 has 0 block ids of 512 tokens"));
+  }
+}
+
 class RealTrace : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -165,7 +186,7 @@ class RealTrace : public ::testing::Test {
 };
 
 TEST_F(RealTrace, StatisticsAreThePublishedOnes) {
-  const TraceStatistics s = DescribeTrace(LoadTrace(path_));
+  const TraceStatistics s = DescribeTrace(LoadedTrace(path_));
   EXPECT_EQ(s.requests, 12'031U);
   EXPECT_EQ(s.block_references, 288'500U);
   EXPECT_EQ(s.distinct_blocks, 182'790U);
@@ -177,7 +198,7 @@ TEST_F(RealTrace, StatisticsAreThePublishedOnes) {
 TEST_F(RealTrace, FiveHundredRequestsArePredictedExactlyInOrder) {
   TraceOptions o;
   o.model = "m";
-  const TracePlan made = PlanFromTrace(LoadTrace(path_, {.max_requests = 500}), o);
+  const TracePlan made = PlanFromTrace(LoadedTrace(path_, {.max_requests = 500}), o);
   const TierPools b2{.device_blocks = 512,
                      .host_blocks = 1024,
                      .disk_blocks = 12'288,
