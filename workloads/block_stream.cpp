@@ -51,8 +51,12 @@ BlockStream MakeBlockStream(const Plan& plan, int block_tokens) {
   for (const auto& phase : plan.phases) {
     PhaseBlocks& out = stream.phases.emplace_back();
     out.name = phase.name;
+    // Who thinks is overtaken by those that are due, also where one request is served at a time.
+    const bool overtaken = std::any_of(phase.requests.begin(), phase.requests.end(),
+                                       [](const auto& r) { return r.think_time_ns > 0; });
     out.in_flight =
-        std::min(static_cast<std::size_t>(std::max(1, phase.concurrency)), phase.requests.size());
+        std::min(static_cast<std::size_t>(std::max(overtaken ? 2 : 1, phase.concurrency)),
+                 phase.requests.size());
     for (const auto& request : phase.requests) {
       const auto tokens = TokensOf(request);
       RequestBlocks r;

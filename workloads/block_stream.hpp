@@ -36,7 +36,8 @@ struct RequestBlocks {
 
 struct PhaseBlocks {
   std::string name;
-  std::size_t in_flight = 1;  // at most: concurrency, or fewer where there are fewer requests
+  /// At most: concurrency, or fewer where there are fewer requests. 1: in the order of the plan.
+  std::size_t in_flight = 1;
   std::vector<RequestBlocks> requests;
 };
 

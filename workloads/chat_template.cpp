@@ -17,6 +17,7 @@ const ChatTemplate& ChatTemplateNamed(std::string_view name) {
       .name = "llama3",
       .before_user = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n",
       .after_user = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+      .next_user = "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n",
   };
   if (name == llama3.name) return llama3;
   throw ConfigError(fmt::format("unknown chat template '{}': known is llama3", name));

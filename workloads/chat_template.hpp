@@ -10,6 +10,7 @@ struct ChatTemplate {
   std::string name;
   std::string before_user;  // ends where the user's text begins
   std::string after_user;   // ends where the answer begins
+  std::string next_user;    // between an answer and the user's next text
   std::string Wrap(std::string_view user_text) const;
 };
 

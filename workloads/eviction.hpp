@@ -1,18 +1,12 @@
 #pragma once
-#include <cstdint>
-#include <optional>
-#include <string>
-
 #include "harness/load/plan.hpp"
-#include "workloads/tokens.hpp"
+#include "workloads/workload_options.hpp"
 
 namespace kvtier {
 
 /// The scenario eviction_replay (spec/workloads.md section 3.2): [warmup,] warm_A, pressure_B,
 /// replay_A.
-struct EvictionOptions {
-  std::uint64_t run_seed = 1337;
-  int pair_index = 0;
+struct EvictionOptions : WorkloadOptions {
   int warmup_requests = 0;  // no warm-up phase when 0
   int a_requests = 8;
   int b_requests = 16;
@@ -22,14 +16,6 @@ struct EvictionOptions {
   /// 24576 and 32768 where some of them lie inside (section 4.3), else from the whole range.
   int target_tokens_min = 6000;
   int target_tokens_max = 7600;
-  int gen_tokens = 256;
-  bool ignore_eos = false;
-  double temperature = 0;
-  std::string model;  // as the server names it: the identity hashes cover it
-  std::optional<std::int64_t> request_seed = std::nullopt;
-  std::string chat_template = "llama3";
-  int block_tokens = 32;
-  TokenCounter counter = TokenCounter::ByteLevel();
 };
 
 /// Deterministic in the options; replay_A is the list of warm_A, byte for byte. Each prompt is a
