@@ -101,6 +101,12 @@ void AddErrors(const LegEvidence& leg, const PhaseEvidence* headline, const Gate
   }
 }
 
+/// Scenarios that ask again for what was pushed out; the others say nothing about the SSD. A trace
+/// repeats what it happens to repeat.
+bool ClaimsReplay(const LegEvidence& leg) {
+  return leg.scenario.find("replay") != std::string::npos && leg.scenario != "trace_replay";
+}
+
 std::optional<double> TtfcP50(const LegEvidence& leg, const PhaseEvidence& phase) {
   std::vector<double> ttfc;
   for (const RequestRecord* r : OkRecords(leg, phase.name)) {
@@ -141,7 +147,7 @@ Findings CheckRunValid(const LegEvidence& leg, const GateOptions& options) {
                               "/v1/models was empty when the leg ended"));
   }
   if (headline == nullptr) {
-    if (leg.scenario.find("replay") != std::string::npos && leg.scenario != "trace_replay") {
+    if (ClaimsReplay(leg)) {
       out.push_back(
           MakeFinding(Reason::kRunIncomplete, leg.run_id, "", "the leg has no replay phase"));
     }
@@ -250,14 +256,14 @@ Findings JudgeLeg(const LegEvidence& leg, const GateOptions& options) {
   add(CheckMetrics(leg));
   const bool reuse = leg.scenario == "reuse_verify";
   if (HasDiskTier(leg.tier)) {
-    if (!reuse && leg.scenario != "trace_replay") add_new(CheckMechanism(leg, options));
+    if (ClaimsReplay(leg)) add_new(CheckMechanism(leg, options));
     const Reading<bool>& filter = leg.worker.disk_offload_filter;
     if (filter.available() && !*filter) {
       add({MakeFinding(Reason::kFilterDisabled, leg.run_id, "",
                        "mechanism mode: the worker runs with its disk-offload filter off")});
     }
   }
-  if (options.filter_protocol && !reuse && leg.scenario != "trace_replay")
+  if (options.filter_protocol && ClaimsReplay(leg))
     add(CheckFilterProtocol(leg, *options.filter_protocol));
   if (leg.tier == TierMode::kB1) add(CheckB1Off(leg, options));
   add(CheckWitnesses(leg));
