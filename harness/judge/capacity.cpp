@@ -73,7 +73,9 @@ CapacityVerdict JudgeCapacity(std::span<const CapacityPoint> points,
   const Bracket b = BracketOf(points, question);
   CapacityVerdict v;
   if (b.blind) {
-    v.sentence = "no capacity: " + WhyBlind(points, question);
+    v.sentence = "no capacity: ";
+    if (b.held) v.sentence += fmt::format("{} {} hold, but ", *b.held, unit);
+    v.sentence += WhyBlind(points, question);
     return v;
   }
   v.capacity = b.held;
