@@ -45,7 +45,7 @@ Reading<double> OfLru(const LegEvidence& leg, const AchievedHits::Phase& phase,
     if (!row->engine.available()) return R::Unavailable(row->engine.reason());
     hits += *row->engine;
   }
-  const TierHits& t = stack.disk_offload_filter ? curve->filter_on : curve->filter_off;
+  const LruTierHits& t = stack.disk_offload_filter ? curve->filter_on : curve->filter_off;
   const std::uint64_t ideal = t.g1 + t.g2 + t.g3;
   if (ideal == 0) return R::Unavailable("LRU tiers of these sizes would hit nothing");
   return static_cast<double>(hits) / static_cast<double>(ideal);

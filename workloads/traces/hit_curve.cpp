@@ -157,11 +157,11 @@ HitCurve HitCurveModel::Finish() const {
 
   const std::uint64_t g1 = hits(stack_.device_blocks), fast = fast_hits_;
   const auto tiers = [&](std::uint64_t disk, std::uint64_t written) {
-    return TierHits{.g1 = g1,
-                    .g2 = fast - g1,
-                    .g3 = disk,
-                    .computed = references_ - fast - disk,
-                    .written = written};
+    return LruTierHits{.g1 = g1,
+                       .g2 = fast - g1,
+                       .g3 = disk,
+                       .computed = references_ - fast - disk,
+                       .written = written};
   };
   curve.filter_off = tiers(std::max(fast, hits(stack_.disk_blocks)) - fast, off_.written());
   curve.filter_on = stack_.host_blocks > 0 ? tiers(on_.hits(), on_.written()) : curve.filter_off;

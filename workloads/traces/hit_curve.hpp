@@ -75,7 +75,7 @@ class DiskPass {
 };
 
 /// Block references answered by each tier.
-struct TierHits {
+struct LruTierHits {
   std::uint64_t g1 = 0, g2 = 0, g3 = 0, computed = 0;
   std::uint64_t written = 0;  // into G3
 };
@@ -90,7 +90,7 @@ struct HitCurve {
     std::optional<std::uint64_t> filtered_hits = std::nullopt;
   };
   std::vector<Point> points;  // capacities ascend; the last holds everything
-  TierHits filter_off, filter_on;
+  LruTierHits filter_off, filter_on;
   /// Of all references; 0 without any.
   double Share(std::uint64_t hits) const;
   double IdealShare() const { return points.empty() ? 0 : Share(points.back().hits); }

@@ -22,7 +22,7 @@ const json& CurvePart(const json& in, const char* key) {
   return in.at(key);
 }
 
-json TiersJson(const TierHits& t) {
+json TiersJson(const LruTierHits& t) {
   return {{"g1_blocks", t.g1},
           {"g2_blocks", t.g2},
           {"g3_blocks", t.g3},
@@ -30,7 +30,7 @@ json TiersJson(const TierHits& t) {
           {"written_to_g3_blocks", t.written}};
 }
 
-TierHits TiersFrom(const json& in) {
+LruTierHits TiersFrom(const json& in) {
   return {.g1 = CurveCount(in, "g1_blocks"),
           .g2 = CurveCount(in, "g2_blocks"),
           .g3 = CurveCount(in, "g3_blocks"),

@@ -218,7 +218,7 @@ TEST(HitCurve, AgreesWithTheEnginesRulesOnARound) {
           }
         }
         const HitCurve curve = model.Finish();
-        const TierHits& tiers = filter ? curve.filter_on : curve.filter_off;
+        const LruTierHits& tiers = filter ? curve.filter_on : curve.filter_off;
         EXPECT_EQ(tiers.g3, (visits - (filter ? 2 : 1)) * kPrompts * blocks);
         // The engine's G2 keeps the last prompt that was computed, since what comes from G3 does
         // not pass through it; of the three tiers together both say the same.
