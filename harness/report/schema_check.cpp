@@ -78,6 +78,7 @@ constexpr Known kKnown[] = {
     {"hits_achieved.json", "", "hits_achieved"},
     {"hit_curve.json", "", "hit_curve"},
     {"trace_manifest.json", "", "trace_manifest"},
+    {"prompt_corpus.json", "", "prompt_corpus"},
     {"quality.json", "", "trace_quality"},
     {"worker_readback.json", "", "worker_readback"},
     {"washout.json", "", "phase70_washout"},
