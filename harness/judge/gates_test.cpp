@@ -581,6 +581,25 @@ TEST_F(Reuse, TheTextsMustBeEqual) {
   EXPECT_THAT(Codes(CheckReuse(leg)), ElementsAre("ANSWER_MISMATCH"));
 }
 
+// A scenario that asks nothing again says nothing about the SSD, and its warm-up is not measured.
+TEST(ScenarioWithoutReplay, IsJudgedByItsMeasuredPhases) {
+  LegEvidence leg = MakeLeg(TierMode::kB2, 50);
+  leg.phases.pop_back();
+  std::erase_if(leg.records, [](const RequestRecord& r) { return r.phase == "replay"; });
+  leg.phases[0].include_in_overall = false;
+  EXPECT_TRUE(Has(JudgeLeg(leg), Reason::kRunIncomplete));
+  leg.scenario = "standard";
+  EXPECT_FALSE(Has(JudgeLeg(leg), Reason::kRunIncomplete));
+  const auto severity = [&](std::size_t saturated) {
+    LegEvidence busy = leg;
+    busy.phases[saturated].client.saturated = true;
+    busy.phases[saturated].client.saturated_why = "slow";
+    return CheckClient(busy).at(0).severity;
+  };
+  EXPECT_EQ(severity(0), Severity::kSoft);
+  EXPECT_EQ(severity(1), Severity::kInvalidatesRun);
+}
+
 /// The same leg under the names of eviction_replay.
 LegEvidence MakeEvictionLeg(TierMode tier) {
   LegEvidence leg = MakeLeg(tier, 50);

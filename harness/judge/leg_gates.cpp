@@ -176,7 +176,9 @@ Findings CheckClient(const LegEvidence& leg) {
       why = "it called itself fast enough, but " + again.saturated_why;
     }
     Finding f = MakeFinding(Reason::kClientSaturated, leg.run_id, phase.name, why);
-    if (headline != nullptr && headline != &phase) f.severity = Severity::kSoft;
+    // Without a headline every measured phase is one; a warm-up never is.
+    const bool counts = headline != nullptr ? headline == &phase : phase.include_in_overall;
+    if (!counts) f.severity = Severity::kSoft;
     out.push_back(f);
   }
   return out;
