@@ -7,9 +7,16 @@ add_library(kvtier_flags INTERFACE)
 target_compile_options(kvtier_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
   -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wimplicit-fallthrough -Wformat=2 -Werror)
 if(KVTIER_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(kvtier_flags INTERFACE -Wno-subobject-linkage)  # g++ takes a source within a batch for a header
+  # g++ takes a source within a batch for a header, and a local name that a neighbour has at file scope for a shadow.
+  target_compile_options(kvtier_flags INTERFACE -Wno-subobject-linkage -Wno-shadow)
 endif()
 target_compile_definitions(kvtier_flags INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+# The distribution's other linker needs less than half the time, and there are eighty programs to link.
+include(CheckLinkerFlag)
+check_linker_flag(CXX -fuse-ld=gold KVTIER_LINKS_WITH_GOLD)
+if(KVTIER_LINKS_WITH_GOLD)
+  add_link_options(-fuse-ld=gold)
+endif()
 # The same evidence gives the same figures to the last bit on every machine: nothing is fused into one rounding that the
 # source does not fuse. Code for any x86-64 has no instruction for that; code for any arm64 has.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
@@ -74,7 +81,7 @@ if(kvtier_json_include)
 endif()
 
 # Precompiled header sets, built once each: what nearly every source includes, the same for timed code, the same plus
-# GoogleTest for tests and for suites, and the same plus CLI11 for the programs with a command line.
+# GoogleTest for tests and suites, and the same plus CLI11 for the programs with a command line.
 # Preset `debug` builds without them, so a source that leans on them fails there.
 function(kvtier_precompile target kind)
   if(NOT KVTIER_PCH)
@@ -91,9 +98,6 @@ function(kvtier_precompile target kind)
       target_compile_options(kvtier_pch_test PRIVATE ${kvtier_test_flags})
       target_link_libraries(kvtier_pch_test PRIVATE GTest::gmock)
       list(APPEND headers <gmock/gmock.h> <gtest/gtest.h>)
-    elseif(kind STREQUAL "suite")
-      target_link_libraries(kvtier_pch_suite PRIVATE GTest::gtest)
-      list(APPEND headers <gtest/gtest.h>)
     elseif(kind STREQUAL "timed")
       target_compile_options(kvtier_pch_timed PRIVATE ${kvtier_timed_flags})  # g++ crashes on a set of another level
     elseif(kind STREQUAL "cli")
@@ -105,14 +109,14 @@ function(kvtier_precompile target kind)
   target_precompile_headers(${target} REUSE_FROM kvtier_pch_${kind})
 endfunction()
 
-# Eight sources in a row are compiled as one, because most of the time of a source goes to the headers that it shares with its
+# Sixteen sources in a row are compiled as one, because most of the time of a source goes to the headers that it shares with its
 # neighbours (docs/decisions/0002). ALONE: sources that cannot share, for their anonymous namespaces use the same names.
 function(kvtier_unity target)
   cmake_parse_arguments(A "" "" "ALONE" ${ARGN})
   if(NOT KVTIER_UNITY)
     return()
   endif()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
   set_source_files_properties(${A_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
@@ -151,9 +155,10 @@ function(kvtier_program name)
 endfunction()
 
 # Unit tests live beside the code they test; one binary per folder, one CTest test per case.
-# LABEL is unit unless a folder says otherwise (truth, rehearsal, soak).
+# LABEL is unit unless a folder says otherwise (truth, rehearsal). SOAK: the cases that take minutes ("Suite.*"); they get
+# the label soak and the time limit SOAK_TIMEOUT.
 function(kvtier_unit_tests name)
-  cmake_parse_arguments(A "" "LABEL;TIMEOUT;PREFIX" "SOURCES;ALONE;DEPS" ${ARGN})
+  cmake_parse_arguments(A "" "LABEL;TIMEOUT;PREFIX;SOAK_TIMEOUT" "SOURCES;ALONE;DEPS;SOAK" ${ARGN})
   if(NOT A_LABEL)
     set(A_LABEL unit)
   endif()
@@ -168,7 +173,14 @@ function(kvtier_unit_tests name)
   target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gmock GTest::gtest_main)
   target_compile_options(${name} PRIVATE ${kvtier_test_flags})
   kvtier_precompile(${name} test)
-  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_PREFIX ${A_PREFIX}
+  set(quick "")
+  if(A_SOAK)
+    list(JOIN A_SOAK ":" soak)
+    set(quick TEST_FILTER "-${soak}")
+    gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_PREFIX soak. TEST_FILTER ${soak}
+      PROPERTIES LABELS soak TIMEOUT ${A_SOAK_TIMEOUT})
+  endif()
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_PREFIX ${A_PREFIX} ${quick}
     PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
 endfunction()
 
@@ -177,8 +189,9 @@ function(kvtier_suite name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   kvtier_unity(${name})
-  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gtest)
-  kvtier_precompile(${name} suite)
+  target_link_libraries(${name} PRIVATE ${A_DEPS} kvtier_flags GTest::gmock)
+  target_compile_options(${name} PRIVATE ${kvtier_test_flags})
+  kvtier_precompile(${name} test)
   gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120 TEST_LIST kvtier_suite_tests
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}  # a relative results root means the same as for ./kvtier
     XML_OUTPUT_DIR ${CMAKE_BINARY_DIR}/junit/gtest)
@@ -193,7 +206,11 @@ function(kvtier_fuzz name)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()
-    add_executable(${name} ${A_SOURCES} ${PROJECT_SOURCE_DIR}/ctest/fuzz_replay_main.cpp)
+    if(NOT TARGET kvtier_fuzz_replay)
+      add_library(kvtier_fuzz_replay OBJECT ${PROJECT_SOURCE_DIR}/ctest/fuzz_replay_main.cpp)
+      target_link_libraries(kvtier_fuzz_replay PRIVATE kvtier_flags)
+    endif()
+    add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:kvtier_fuzz_replay>)
     add_test(NAME unit.fuzz.${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${A_CORPUS})
     set_tests_properties(unit.fuzz.${name} PROPERTIES LABELS unit TIMEOUT 60)
   endif()

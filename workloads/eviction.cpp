@@ -19,9 +19,9 @@ struct PromptList {
   char tag;  // of the nonce: keeps the lists apart
 };
 
-class Builder {
+class EvictionBuilder {
  public:
-  explicit Builder(const EvictionOptions& o) : o_(o), maker_(o, "eviction_replay") {}
+  explicit EvictionBuilder(const EvictionOptions& o) : o_(o), maker_(o, "eviction_replay") {}
 
   Plan Build() {
     Plan plan;
@@ -78,7 +78,7 @@ Plan BuildEvictionPlan(const EvictionOptions& options) {
   RequireInRange("long_range (its lower end)", options.target_tokens_min, 192, 1'000'000);
   RequireInRange("long_range (its upper end)", options.target_tokens_max, options.target_tokens_min,
                  1'000'000);
-  return Builder(options).Build();
+  return EvictionBuilder(options).Build();
 }
 
 }  // namespace kvtier

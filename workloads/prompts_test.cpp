@@ -24,7 +24,7 @@ using ::testing::StartsWith;
 constexpr const char* kBefore = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n";
 constexpr const char* kAfter = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
 
-RehydrateOptions DefaultShape(int pair = 1) {
+RehydrateOptions PromptsShape(int pair = 1) {
   RehydrateOptions o;
   o.run_seed = 20260212;
   o.pair_index = pair;
@@ -139,7 +139,7 @@ TEST(Identity, ExtrasChangeTheirOwnHashOnly) {
 }
 
 TEST(Rehydrate, HasTheDocumentedPhasesNamesAndOrder) {
-  RehydrateOptions o = DefaultShape();
+  RehydrateOptions o = PromptsShape();
   o.populate_sessions = 2;
   o.turns = 2;
   o.thrash_sessions = 1;
@@ -170,7 +170,7 @@ TEST(Rehydrate, HasTheDocumentedPhasesNamesAndOrder) {
 }
 
 TEST(Rehydrate, DefaultPromptsAreSeventeenBlocksAndWellFormed) {
-  const Plan plan = BuildRehydratePlan(DefaultShape());
+  const Plan plan = BuildRehydratePlan(PromptsShape());
   for (const auto& phase : plan.phases) {
     for (const auto& r : phase.requests) {
       ASSERT_EQ(r.prompt_tokens_est, TokenCounter::ByteLevel().Count(r.prompt));
@@ -186,7 +186,7 @@ TEST(Rehydrate, DefaultPromptsAreSeventeenBlocksAndWellFormed) {
 
 TEST(Rehydrate, AwkwardTargetsStillMissTheBlockBoundary) {
   for (int target = 490; target < 530; ++target) {
-    RehydrateOptions o = DefaultShape();
+    RehydrateOptions o = PromptsShape();
     o.populate_sessions = 3;
     o.thrash_sessions = 1;
     o.prefix_target_tokens = target;
@@ -206,13 +206,13 @@ TEST(Rehydrate, IsTheSameForASeedAndAnotherForAnotherPair) {
     }
     return Sha256Hex(all);
   };
-  EXPECT_EQ(rows(DefaultShape(3)), rows(DefaultShape(3)));
-  EXPECT_NE(rows(DefaultShape(3)), rows(DefaultShape(4)));
-  RehydrateOptions seeded = DefaultShape(3);
+  EXPECT_EQ(rows(PromptsShape(3)), rows(PromptsShape(3)));
+  EXPECT_NE(rows(PromptsShape(3)), rows(PromptsShape(4)));
+  RehydrateOptions seeded = PromptsShape(3);
   seeded.run_seed = 1;
-  EXPECT_NE(rows(DefaultShape(3)), rows(seeded));
+  EXPECT_NE(rows(PromptsShape(3)), rows(seeded));
 
-  const Plan plan = BuildRehydratePlan(DefaultShape());
+  const Plan plan = BuildRehydratePlan(PromptsShape());
   for (std::size_t i = 0; i < 60; ++i)
     ASSERT_EQ(plan.phases[0].requests[i].prompt, plan.phases[2].requests[i].prompt);
 }
@@ -220,7 +220,7 @@ TEST(Rehydrate, IsTheSameForASeedAndAnotherForAnotherPair) {
 // A change of these bytes is a change of the workload: figures of before and after cannot be
 // compared.
 TEST(Rehydrate, BytesAreThoseOfTheFirstRelease) {
-  const Plan plan = BuildRehydratePlan(DefaultShape());
+  const Plan plan = BuildRehydratePlan(PromptsShape());
   EXPECT_EQ(plan.phases[0].requests[0].identity.prompt_sha256,
             "acadedc2906a897cef6d472d94a1e4425b321a9d5ff2be2cce6eca86ce4ca029");
   EXPECT_EQ(plan.phases[1].requests[23].identity.prompt_sha256,
@@ -228,7 +228,7 @@ TEST(Rehydrate, BytesAreThoseOfTheFirstRelease) {
 }
 
 TEST(Rehydrate, SessionsShareNoBlockAndTurnsShareTheirPrefix) {
-  RehydrateOptions o = DefaultShape();
+  RehydrateOptions o = PromptsShape();
   o.turns = 3;
   const Plan plan = BuildRehydratePlan(o);
   std::map<BlockHash, std::string> first_owner;
@@ -252,7 +252,7 @@ TEST(Rehydrate, SessionsShareNoBlockAndTurnsShareTheirPrefix) {
 }
 
 TEST(Rehydrate, NamesTheOptionThatIsOutOfRange) {
-  RehydrateOptions o = DefaultShape();
+  RehydrateOptions o = PromptsShape();
   o.replay_repeats = 0;
   try {
     BuildRehydratePlan(o);
@@ -279,7 +279,7 @@ TEST(Reuse, SendsOnePromptInEachPhase) {
 }
 
 TEST(Manifests, HaveTheDocumentedKeys) {
-  RehydrateOptions o = DefaultShape();
+  RehydrateOptions o = PromptsShape();
   o.populate_sessions = 2;
   o.thrash_sessions = 1;
   const Plan plan = BuildRehydratePlan(o);
@@ -311,7 +311,7 @@ TEST(Manifests, HaveTheDocumentedKeys) {
 }
 
 TEST(Manifests, DependNeitherOnConcurrencyNorOnWhatIsMeasured) {
-  RehydrateOptions slow = DefaultShape(), fast = DefaultShape();
+  RehydrateOptions slow = PromptsShape(), fast = PromptsShape();
   fast.populate_concurrency = 8;
   fast.replay_concurrency = 1;
   EXPECT_EQ(RequestManifestRows(BuildRehydratePlan(slow)),

@@ -71,14 +71,15 @@ void Expect(LegEvidence& leg, const std::string& phase, std::uint64_t low, std::
   PhaseOf(leg, phase).expected = hits;
 }
 
-struct Lie {
+struct FilterLie {
   std::string name;
   std::function<void(LegEvidence&)> plant;
   std::vector<std::string> codes;
 };
 
-void ExpectCodes(const std::vector<Lie>& lies, const LegEvidence& honest, FilterProtocol declared) {
-  for (const Lie& lie : lies) {
+void ExpectFilterCodes(const std::vector<FilterLie>& lies, const LegEvidence& honest,
+                       FilterProtocol declared) {
+  for (const FilterLie& lie : lies) {
     LegEvidence leg = honest;
     lie.plant(leg);
     const Findings findings = CheckFilterProtocol(leg, declared);
@@ -100,7 +101,7 @@ TEST(FilterProtocol, HonestLegsOfEveryTierPass) {
 }
 
 TEST(FilterProtocol, MechanismModeWritesAtTheFirstVisit) {
-  ExpectCodes(
+  ExpectFilterCodes(
       {
           {"claimed off, but nothing was written",
            [](auto& l) {
@@ -147,7 +148,7 @@ TEST(FilterProtocol, MechanismModeWritesAtTheFirstVisit) {
 TEST(FilterProtocol, ProductionModeWritesAtTheSecondVisitAndReadsAtTheThird) {
   const std::vector<std::string> counters{"FILTER_COUNTERS_CONTRADICT"};
   const std::vector<std::string> visits{"FILTER_VISITS_INCOMPLETE"};
-  ExpectCodes(
+  ExpectFilterCodes(
       {
           {"claimed on, but blocks were written at the first visit",
            [](auto& l) { Write(l, "populate", 1020); }, counters},

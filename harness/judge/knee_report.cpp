@@ -48,7 +48,7 @@ bool TtfcEverywhere(const Sweep& sweep) {
   return ttfc || !ttft;
 }
 
-std::vector<RepeatedPoint> LatencyOf(const std::vector<const SweepRow*>& rows, bool ttfc) {
+std::vector<RepeatedPoint> RepeatedLatency(const std::vector<const SweepRow*>& rows, bool ttfc) {
   std::map<int, RepeatedPoint> points;
   for (const SweepRow* row : rows) {
     const Reading<double> p95 = P95(*row, ttfc);
@@ -110,7 +110,7 @@ ModeKnees KneesOf(const Sweep& sweep, TierMode mode, bool ttfc, const Reading<do
   const auto rows = RunsOf(sweep, mode);
   ModeKnees m;
   m.mode = mode;
-  m.latency = LatencyOf(rows, ttfc);
+  m.latency = RepeatedLatency(rows, ttfc);
   m.throughput = ThroughputOf(rows);
   m.crossing = CrossingOf(m.latency, slo);
   const std::vector<CurvePoint> curve = Means(m.latency);

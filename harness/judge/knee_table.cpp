@@ -40,8 +40,8 @@ Reading<double> Replay(const SweepRow& row, SweepStats SweepRow::*of_row,
 }
 
 /// {value, source} of the TTFC, else of the TTFT under its own label.
-std::pair<Reading<double>, std::string> Metric(const SweepRow& row,
-                                               Reading<double> SweepStats::*stat) {
+std::pair<Reading<double>, std::string> KneeMetric(const SweepRow& row,
+                                                   Reading<double> SweepStats::*stat) {
   const auto ttfc = Replay(row, &SweepRow::replay_ttfc, &SweepRun::replay_ttfc, stat);
   if (ttfc.available()) return {ttfc, "ttfc"};
   const auto ttft = Replay(row, &SweepRow::replay_ttft, &SweepRun::replay_ttft, stat);
@@ -103,8 +103,8 @@ KneeRow RowOf(const SweepRow& row, Ruleset ruleset) {
   out.mode = row.mode;
   out.status = row.status;
   out.point_key = row.point_key;
-  std::tie(out.ttfc_p95_ms, out.metric_source_p95) = Metric(row, &SweepStats::p95);
-  std::tie(out.ttfc_p99_ms, out.metric_source_p99) = Metric(row, &SweepStats::p99);
+  std::tie(out.ttfc_p95_ms, out.metric_source_p95) = KneeMetric(row, &SweepStats::p95);
+  std::tie(out.ttfc_p99_ms, out.metric_source_p99) = KneeMetric(row, &SweepStats::p99);
   const auto ttft = [&row](Reading<double> SweepStats::*stat) {
     return Replay(row, &SweepRow::replay_ttft, &SweepRun::replay_ttft, stat);
   };
@@ -123,7 +123,7 @@ KneeRow RowOf(const SweepRow& row, Ruleset ruleset) {
 }
 
 template <class T>
-json OrNull(const Reading<T>& r) {
+json KneeOrNull(const Reading<T>& r) {
   return r.available() ? json(*r) : json();
 }
 
@@ -141,20 +141,20 @@ void to_json(json& j, const KneeRow& r) {
        {"mode", TierName(r.mode)},
        {"status", r.status},
        {"point_key", r.point_key},
-       {"ttfc_p95_ms", OrNull(r.ttfc_p95_ms)},
-       {"ttfc_p99_ms", OrNull(r.ttfc_p99_ms)},
-       {"ttft_p95_ms", OrNull(r.ttft_p95_ms)},
-       {"ttft_p99_ms", OrNull(r.ttft_p99_ms)},
+       {"ttfc_p95_ms", KneeOrNull(r.ttfc_p95_ms)},
+       {"ttfc_p99_ms", KneeOrNull(r.ttfc_p99_ms)},
+       {"ttft_p95_ms", KneeOrNull(r.ttft_p95_ms)},
+       {"ttft_p99_ms", KneeOrNull(r.ttft_p99_ms)},
        {"metric_source_p95", r.metric_source_p95},
        {"metric_source_p99", r.metric_source_p99},
-       {"error_rate", OrNull(r.error_rate)},
-       {"ssd_write_signal_present", OrNull(r.ssd_write_signal_present)},
-       {"ssd_rehydrate_signal_present", OrNull(r.ssd_rehydrate_signal_present)},
-       {"b1_disk_tier_verified", OrNull(r.b1_disk_tier_verified)},
-       {"kvbm_matched_tokens_delta", OrNull(r.matched_tokens)},
-       {"kvbm_onboard_blocks_d2d_delta", OrNull(r.onboard_blocks_d2d)},
-       {"kvbm_offload_blocks_h2d_delta", OrNull(r.offload_blocks_h2d)},
-       {"kvbm_disk_cache_hit_rate", OrNull(r.disk_cache_hit_rate)},
+       {"error_rate", KneeOrNull(r.error_rate)},
+       {"ssd_write_signal_present", KneeOrNull(r.ssd_write_signal_present)},
+       {"ssd_rehydrate_signal_present", KneeOrNull(r.ssd_rehydrate_signal_present)},
+       {"b1_disk_tier_verified", KneeOrNull(r.b1_disk_tier_verified)},
+       {"kvbm_matched_tokens_delta", KneeOrNull(r.matched_tokens)},
+       {"kvbm_onboard_blocks_d2d_delta", KneeOrNull(r.onboard_blocks_d2d)},
+       {"kvbm_offload_blocks_h2d_delta", KneeOrNull(r.offload_blocks_h2d)},
+       {"kvbm_disk_cache_hit_rate", KneeOrNull(r.disk_cache_hit_rate)},
        {"replay_block_read_bytes", BytesOrNull(r.block_read_bytes)},
        {"replay_process_read_bytes", BytesOrNull(r.process_read_bytes)},
        {"run_path", r.run_path},

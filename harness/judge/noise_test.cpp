@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 template <class T>
-Reading<T> Gone(const char* why = "planted") {
+Reading<T> GoneHere(const char* why = "planted") {
   return Reading<T>::Unavailable(why);
 }
 
@@ -163,21 +163,21 @@ TEST(Noise, HeatAndMemory) {
 
 TEST(Noise, AGuardWithoutItsInputsFailsClosed) {
   ExpectNoise({
-      {"device", [](auto&, auto&, auto& d) { d.other_read = Gone<Bytes>("no KV device"); },
+      {"device", [](auto&, auto&, auto& d) { d.other_read = GoneHere<Bytes>("no KV device"); },
        "NOISE_GUARD_BLIND", "background I/O: no KV device"},
-      {"CPU", [](auto&, auto&, auto& d) { d.cpu_other_ratio = Gone<double>(); },
+      {"CPU", [](auto&, auto&, auto& d) { d.cpu_other_ratio = GoneHere<double>(); },
        "NOISE_GUARD_BLIND", "background CPU: planted"},
-      {"memory", [](auto&, auto&, auto& d) { d.mem_available_min = Gone<Bytes>(); },
+      {"memory", [](auto&, auto&, auto& d) { d.mem_available_min = GoneHere<Bytes>(); },
        "NOISE_GUARD_BLIND", "memory: planted"},
-      {"swap", [](auto&, auto&, auto& d) { d.pages_swapped_in = Gone<std::uint64_t>(); },
+      {"swap", [](auto&, auto&, auto& d) { d.pages_swapped_in = GoneHere<std::uint64_t>(); },
        "NOISE_GUARD_BLIND", "swap: planted"},
-      {"clock", [](auto&, auto&, auto& d) { d.clock_step_ms = Gone<double>(); },
+      {"clock", [](auto&, auto&, auto& d) { d.clock_step_ms = GoneHere<double>(); },
        "NOISE_GUARD_BLIND", "clock: planted"},
       {"other workers",
-       [](auto& h, auto&, auto&) { h.other_workers = Gone<std::vector<OtherWorker>>(); },
+       [](auto& h, auto&, auto&) { h.other_workers = GoneHere<std::vector<OtherWorker>>(); },
        "NOISE_GUARD_BLIND", "other workers: planted"},
       {"the whole phase",
-       [](auto& h, auto&, auto&) { h.during = Gone<HostWindow>("the recorder died"); },
+       [](auto& h, auto&, auto&) { h.during = GoneHere<HostWindow>("the recorder died"); },
        "NOISE_GUARD_BLIND", "the phase was not watched: the recorder died"},
   });
 }
@@ -186,12 +186,12 @@ TEST(Noise, MissingSensorsAreOneNoteALeg) {
   LegEvidence leg = MakeLeg(TierMode::kB2, 50);
   for (PhaseEvidence& phase : leg.phases) {
     HostWindow w = *phase.host.during;
-    w.cpu_throttle_events = w.cooling_active = Gone<std::uint64_t>("no thermal zone");
-    w.gpu_throttle_reasons = Gone<std::vector<std::string>>("no GPU");
-    w.nvme_celsius_max = Gone<double>("vda is no NVMe disk");
-    w.memory_stall_ratio = Gone<double>("no PSI");
+    w.cpu_throttle_events = w.cooling_active = GoneHere<std::uint64_t>("no thermal zone");
+    w.gpu_throttle_reasons = GoneHere<std::vector<std::string>>("no GPU");
+    w.nvme_celsius_max = GoneHere<double>("vda is no NVMe disk");
+    w.memory_stall_ratio = GoneHere<double>("no PSI");
     phase.host.during = w;
-    phase.host.before = Gone<HostWindow>("the leg had just begun");
+    phase.host.before = GoneHere<HostWindow>("the leg had just begun");
   }
   const Findings findings = CheckNoise(leg);
   ASSERT_EQ(findings.size(), 1u) << FindingsText(findings);
@@ -279,12 +279,12 @@ TEST(Storage, DescribedHealthyAndTheSame) {
       {"a virtual disk has no log",
        [](auto& l, auto&, auto&) {
          l.storage.identity.controller = l.storage.identity.name_space = "";
-         l.storage.before = l.storage.after = Gone<SmartReading>("no NVMe disk");
+         l.storage.before = l.storage.after = GoneHere<SmartReading>("no NVMe disk");
        },
        {},
        ""},
       {"an NVMe disk without its log",
-       [](auto& l, auto&, auto&) { l.storage.after = Gone<SmartReading>("permission denied"); },
+       [](auto& l, auto&, auto&) { l.storage.after = GoneHere<SmartReading>("permission denied"); },
        {"STORAGE_EVIDENCE_MISSING"},
        "health log after the leg: permission denied"},
       {"no identity",

@@ -19,7 +19,7 @@ Reading<T> Sum(const Reading<T>& a, const Reading<T>& b) {
   return b.Map([&](const T& more) { return *a + more; });
 }
 
-Reading<std::uint64_t> Amount(const Reading<Bytes>& r) {
+Reading<std::uint64_t> AmountText(const Reading<Bytes>& r) {
   return r.Map([](Bytes b) { return b.value; });
 }
 
@@ -30,7 +30,7 @@ Reading<std::uint64_t> Matched(const LegEvidence& leg, const TierTraffic& t) {
 }
 
 /// Blocks that came from the disk, to the device or staged in host memory.
-Reading<std::uint64_t> FromDisk(const TierTraffic& t) {
+Reading<std::uint64_t> OnboardedFromDisk(const TierTraffic& t) {
   const auto& direct = t.onboard_g3_to_g1_blocks;
   const auto& staged = t.onboard_g3_to_g2_blocks;
   if (!staged.available()) return direct;
@@ -180,15 +180,15 @@ SweepMechanism MeasureMechanism(const LegEvidence& leg) {
       return first ? more : Sum(sum, more);
     };
     m.matched_tokens = add(before.matched_tokens, Matched(leg, phase.tiers));
-    m.onboard_d2d = add(before.onboard_d2d, FromDisk(phase.tiers));
+    m.onboard_d2d = add(before.onboard_d2d, OnboardedFromDisk(phase.tiers));
     m.offload_h2d = add(before.offload_h2d, phase.tiers.offload_g2_to_g3_blocks);
     m.offload_d2d = add(before.offload_d2d, phase.tiers.offload_g1_to_g3_blocks);
-    m.block_read = add(before.block_read, Amount(phase.io.device_read));
-    m.block_write = add(before.block_write, Amount(phase.io.device_write));
-    m.cgroup_read = add(before.cgroup_read, Amount(phase.io.cgroup_read));
-    m.cgroup_write = add(before.cgroup_write, Amount(phase.io.cgroup_write));
-    m.process_read = add(before.process_read, Amount(phase.io.process_read));
-    m.process_write = add(before.process_write, Amount(phase.io.process_write));
+    m.block_read = add(before.block_read, AmountText(phase.io.device_read));
+    m.block_write = add(before.block_write, AmountText(phase.io.device_write));
+    m.cgroup_read = add(before.cgroup_read, AmountText(phase.io.cgroup_read));
+    m.cgroup_write = add(before.cgroup_write, AmountText(phase.io.cgroup_write));
+    m.process_read = add(before.process_read, AmountText(phase.io.process_read));
+    m.process_write = add(before.process_write, AmountText(phase.io.process_write));
     m.disk_hit_rate = phase.tiers.disk_hit_rate_after;
     first = false;
   }

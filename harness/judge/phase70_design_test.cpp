@@ -26,10 +26,10 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr const char* kNow = "2026-01-01T00:00:00.000+00:00";
+constexpr const char* kDesignNow = "2026-01-01T00:00:00.000+00:00";
 
-Verdict Judge(const Phase70Input& input) {
-  return AnalyzePhase70(input, kNow).verdict;
+Verdict JudgeDesign(const Phase70Input& input) {
+  return AnalyzePhase70(input, kDesignNow).verdict;
 }
 
 /// `blocks` blocks of the given modes, whose replay medians are `ttfc_ms`, with the spread `sd` of
@@ -74,9 +74,9 @@ Phase70Input MakeArms(int blocks, const std::vector<TierMode>& modes,
 
 TEST(Declaration, AMarginThatIsChosenAfterwardsIsFlaggedAndRefusesTheWord) {
   Phase70Input input = MakeExperiment(8);
-  EXPECT_TRUE(Judge(input).declaration_unchanged);
+  EXPECT_TRUE(JudgeDesign(input).declaration_unchanged);
   input.setup.effect.margin_pct = 80;
-  const Verdict v = Judge(input);
+  const Verdict v = JudgeDesign(input);
   EXPECT_THAT(v.reason_codes, Contains("DECLARATION_CHANGED"));
   EXPECT_EQ(v.effect.word, EffectWord::kInconclusive);
   EXPECT_FALSE(v.declaration_unchanged || v.decision_grade);
@@ -87,18 +87,18 @@ TEST(Declaration, AMarginThatIsChosenAfterwardsIsFlaggedAndRefusesTheWord) {
 TEST(Declaration, ThePreflightKeepsASecondCopy) {
   Phase70Input input = MakeExperiment(8);
   input.preflight.declared_sha256 = input.setup.declared_sha256;
-  EXPECT_TRUE(Judge(input).declaration_unchanged);
+  EXPECT_TRUE(JudgeDesign(input).declaration_unchanged);
   input.setup.effect.alpha = 0.2;
   input.setup.declared_sha256 = DeclarationSha256(input.setup);  // whoever changes one hash
-  EXPECT_THAT(FindingsText(Judge(input).findings), HasSubstr("the preflight recorded"));
+  EXPECT_THAT(FindingsText(JudgeDesign(input).findings), HasSubstr("the preflight recorded"));
 }
 
 TEST(Declaration, NoHashIsNoDeclaration) {
   Phase70Input input = MakeExperiment(8);
   input.setup.declared_sha256.clear();
-  EXPECT_THAT(Judge(input).reason_codes, Contains("DECLARATION_CHANGED"));
+  EXPECT_THAT(JudgeDesign(input).reason_codes, Contains("DECLARATION_CHANGED"));
   input.legacy = true;
-  EXPECT_THAT(Judge(input).reason_codes, Not(Contains("DECLARATION_CHANGED")));
+  EXPECT_THAT(JudgeDesign(input).reason_codes, Not(Contains("DECLARATION_CHANGED")));
 }
 
 TEST(Declaration, CoversEverythingThatDecides) {
@@ -128,7 +128,7 @@ TEST(Declaration, CoversEverythingThatDecides) {
 // ---- any two modes
 
 TEST(Modes, B0AgainstB1NeedsNoSsd) {
-  const Verdict v = Judge(MakeArms(8, {TierMode::kB0, TierMode::kB1}, {100, 60}));
+  const Verdict v = JudgeDesign(MakeArms(8, {TierMode::kB0, TierMode::kB1}, {100, 60}));
   EXPECT_TRUE(v.run_valid && v.decision_grade) << FindingsText(v.findings);
   EXPECT_EQ(v.grade, Grade::kB);
   EXPECT_EQ(v.effect.word, EffectWord::kBetter);
@@ -140,7 +140,7 @@ TEST(Modes, B0AgainstB1NeedsNoSsd) {
 }
 
 TEST(Modes, B0AgainstB2) {
-  const Verdict v = Judge(MakeArms(8, {TierMode::kB0, TierMode::kB2}, {100, 60}));
+  const Verdict v = JudgeDesign(MakeArms(8, {TierMode::kB0, TierMode::kB2}, {100, 60}));
   EXPECT_TRUE(v.decision_grade) << FindingsText(v.findings);
   EXPECT_EQ(v.effect.word, EffectWord::kBetter);
   EXPECT_EQ(v.mechanism_details.size(), 8u);
@@ -148,19 +148,19 @@ TEST(Modes, B0AgainstB2) {
 }
 
 TEST(Modes, AnSsdThatIsSlowerThanRecomputingIsAResult) {
-  const Verdict v = Judge(MakeArms(8, {TierMode::kB1, TierMode::kB2}, {100, 150}));
+  const Verdict v = JudgeDesign(MakeArms(8, {TierMode::kB1, TierMode::kB2}, {100, 150}));
   EXPECT_TRUE(v.decision_grade) << FindingsText(v.findings);
   EXPECT_EQ(v.effect.word, EffectWord::kWorse);
   EXPECT_TRUE(v.ssd_slower_than_recompute);
   EXPECT_EQ(v.ExitCode(), 0);
   // The other way round it is a better mode without an SSD.
-  EXPECT_FALSE(
-      Judge(MakeArms(8, {TierMode::kB2, TierMode::kB1}, {100, 150})).ssd_slower_than_recompute);
+  EXPECT_FALSE(JudgeDesign(MakeArms(8, {TierMode::kB2, TierMode::kB1}, {100, 150}))
+                   .ssd_slower_than_recompute);
 }
 
 TEST(Modes, AModeAgainstItselfIsANoiseFloor) {
   const Phase70Analysis a =
-      AnalyzePhase70(MakeArms(8, {TierMode::kB2, TierMode::kB2}, {100, 100}), kNow);
+      AnalyzePhase70(MakeArms(8, {TierMode::kB2, TierMode::kB2}, {100, 100}), kDesignNow);
   const Verdict& v = a.verdict;
   EXPECT_TRUE(v.run_valid) << FindingsText(v.findings);
   EXPECT_EQ(v.pairs_complete, 8);
@@ -185,13 +185,13 @@ TEST(Hits, ExpectedStandBesideActual) {
     e.g3_blocks = {ssd, ssd};
     Replay(leg.evidence).expected = e;
   }
-  Verdict v = Judge(input);
+  Verdict v = JudgeDesign(input);
   ASSERT_EQ(v.hits.size(), 8u + 2 * 8u);  // host of every leg, SSD of the B2 legs
   for (const HitComparison& h : v.hits) EXPECT_TRUE(h.Holds()) << h.run_id << " " << h.tier;
   for (Phase70Leg& leg : input.legs) {
     if (leg.evidence.tier == TierMode::kB2) Replay(leg.evidence).expected->g3_blocks = {1021, 1100};
   }
-  v = Judge(input);
+  v = JudgeDesign(input);
   EXPECT_EQ(std::count_if(v.hits.begin(), v.hits.end(),
                           [](const HitComparison& h) { return !h.Holds(); }),
             8);
@@ -245,7 +245,7 @@ TEST(Blocks, NamesAndOrderWithin) {
 
 TEST(Blocks, ThreeModesGiveThreeComparisonsWithHolm) {
   const Phase70Analysis a = AnalyzePhase70(
-      MakeArms(12, {TierMode::kB1, TierMode::kB2, TierMode::kB0}, {80, 50, 100}), kNow);
+      MakeArms(12, {TierMode::kB1, TierMode::kB2, TierMode::kB0}, {80, 50, 100}), kDesignNow);
   const Verdict& v = a.verdict;
   EXPECT_TRUE(v.decision_grade) << FindingsText(v.findings);
   EXPECT_EQ(a.rows.size(), 36u);
@@ -273,7 +273,7 @@ TEST(Blocks, ThreeModesGiveThreeComparisonsWithHolm) {
 TEST(Blocks, SixBlocksCannotPassHolm) {
   // 2/64 is the least p of six pairs; three comparisons make 0.094 of it.
   const Verdict v =
-      Judge(MakeArms(6, {TierMode::kB1, TierMode::kB2, TierMode::kB0}, {80, 50, 100}));
+      JudgeDesign(MakeArms(6, {TierMode::kB1, TierMode::kB2, TierMode::kB0}, {80, 50, 100}));
   EXPECT_EQ(v.effect.word, EffectWord::kInconclusive);
   EXPECT_NEAR(v.contrasts[0].holm_p, 3 * 2.0 / 64, 1e-12);
   EXPECT_THAT(v.reason_codes, Contains("HOLM_NOT_SIGNIFICANT"));
@@ -282,7 +282,7 @@ TEST(Blocks, SixBlocksCannotPassHolm) {
 TEST(Blocks, AMissingThirdLegIsIncomplete) {
   Phase70Input input = MakeArms(12, {TierMode::kB1, TierMode::kB2, TierMode::kB0}, {80, 50, 100});
   input.legs.pop_back();
-  EXPECT_THAT(FindingsText(Judge(input).findings), HasSubstr("35 of 36 planned legs"));
+  EXPECT_THAT(FindingsText(JudgeDesign(input).findings), HasSubstr("35 of 36 planned legs"));
 }
 
 // ---- washout
@@ -380,9 +380,9 @@ TEST(Washout, ReadsBackAsItWasWritten) {
 TEST(Washout, UnprovenInMoreThanAQuarterOfTheLegsCapsTheGrade) {
   Phase70Input input = MakeExperiment(8);
   for (std::size_t i = 0; i < 4; ++i) input.legs[i].washout.reset();
-  EXPECT_EQ(Judge(input).grade, Grade::kB);
+  EXPECT_EQ(JudgeDesign(input).grade, Grade::kB);
   input.legs[4].washout->fresh_worker = false;
-  const Verdict v = Judge(input);
+  const Verdict v = JudgeDesign(input);
   EXPECT_EQ(v.grade, Grade::kC);
   EXPECT_TRUE(v.decision_grade);
   EXPECT_THAT(v.reason_codes, ElementsAre("FILTER_DISABLED", "NOISY_LEGS", "WASHOUT_NOT_PROVEN"));

@@ -19,11 +19,11 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-Recommendation Of(const std::vector<json>& rows, RecommendOptions options = {}) {
+Recommendation RecommendationOf(const std::vector<json>& rows, RecommendOptions options = {}) {
   return Recommend(SweepFrom(SweepJson(rows)), options);
 }
 SweepPoint Last(const std::vector<json>& rows, RecommendOptions options = {}) {
-  return Of(rows, std::move(options)).points.back();
+  return RecommendationOf(rows, std::move(options)).points.back();
 }
 
 /// Baseline 100 ms, so an SLO of 110; at 4 B1 takes 170 and B2 100.
@@ -47,10 +47,10 @@ TEST(Recommend, ScoresTheWorkedVector) {
 }
 
 TEST(Recommend, DerivesTheSloOfItsOwnMetric) {
-  const Recommendation ours = Of(WorkedSweep());
+  const Recommendation ours = RecommendationOf(WorkedSweep());
   EXPECT_NEAR(*ours.slo_p95_ms, 110, 1e-9);
   EXPECT_EQ(ours.points.back().score, 0.945455);
-  const Recommendation written = Of(WorkedSweep(), {.ruleset = Ruleset::kRunbook});
+  const Recommendation written = RecommendationOf(WorkedSweep(), {.ruleset = Ruleset::kRunbook});
   EXPECT_EQ(*written.slo_p95_ms, 1100) << "as written, that of the end-to-end latency";
   EXPECT_FALSE(written.points.back().b1_above_slo);
 }
@@ -138,7 +138,8 @@ TEST(Recommend, SharpDegradationIsAgainstTheBestSoundPointBefore) {
   EXPECT_TRUE(Last(rows).sharp_b1_degrade) << "115 = 100 x 1.15";
   EXPECT_TRUE(Last(rows).accepted());
   EXPECT_FALSE(Last(rows, {.min_b1_degrade_ratio = 0.16}).sharp_b1_degrade);
-  EXPECT_FALSE(Of(rows).points[1].sharp_b1_degrade) << "the failed point at 1 is no prior";
+  EXPECT_FALSE(RecommendationOf(rows).points[1].sharp_b1_degrade)
+      << "the failed point at 1 is no prior";
 }
 
 TEST(Recommend, ComparesLikeWithLike) {
@@ -149,7 +150,7 @@ TEST(Recommend, ComparesLikeWithLike) {
       << "the TTFC of one is not the TTFT of the other";
   EXPECT_EQ(*Last({b1, b2}, {.ruleset = Ruleset::kRunbook}).b2->metric_p95_ms, 90) << "as written";
   b1["replay_ttft_ms"] = {{"p95", 180.0}};
-  const Recommendation r = Of({BaselineRowJson(100), b1, b2});
+  const Recommendation r = RecommendationOf({BaselineRowJson(100), b1, b2});
   EXPECT_TRUE(r.points.back().accepted());
   EXPECT_EQ(r.points.back().b1->metric_used, "ttft_p95_ms");
   EXPECT_EQ(*r.points.back().b1->metric_p95_ms, 180);
@@ -170,7 +171,7 @@ TEST(Recommend, HostOnlyOnboardingDoesNotPass) {
       << "as written, the total stands in";
   sweep.rows[2].run->replay.onboard_blocks_d2d = 18.0;
   EXPECT_TRUE(Recommend(sweep, {}).points.back().accepted()) << "the run says it came from disk";
-  EXPECT_TRUE(Of(rows, {.require_b2_rehydrate = false}).points.back().accepted());
+  EXPECT_TRUE(RecommendationOf(rows, {.require_b2_rehydrate = false}).points.back().accepted());
 }
 
 TEST(Recommend, OnlyPointsOfTheSweepCount) {
@@ -182,7 +183,8 @@ TEST(Recommend, OnlyPointsOfTheSweepCount) {
   rows.push_back(debug);
   rows.push_back(odd);
   EXPECT_EQ(*Last(rows).b2->metric_p95_ms, 100);
-  EXPECT_EQ(Of(rows).points.front().rejected, std::vector<std::string>{"MISSING_REQUIRED_MODE_ROW"})
+  EXPECT_EQ(RecommendationOf(rows).points.front().rejected,
+            std::vector<std::string>{"MISSING_REQUIRED_MODE_ROW"})
       << "the baseline run is no point";
 }
 
@@ -207,7 +209,7 @@ TEST(Recommend, ARepeatedPointIsItsMeanWithItsRange) {
   const std::vector<json> rows{BaselineRowJson(100), SweepPointJson("B1", 4, 160),
                                SweepPointJson("B2", 4, 95), SweepPointJson("B1", 4, 180),
                                SweepPointJson("B2", 4, 105)};
-  const Recommendation r = Of(rows);
+  const Recommendation r = RecommendationOf(rows);
   const SweepPoint& p = r.points.back();
   EXPECT_EQ(*p.b1->metric_p95_ms, 170);
   EXPECT_EQ(*p.b2->metric_p95_ms, 100);
@@ -228,8 +230,9 @@ TEST(Recommend, TheSameRunTwiceIsNoRepeat) {
 }
 
 TEST(Recommend, OverlappingRepeatsAreSaid) {
-  const Recommendation r = Of({SweepPointJson("B1", 4, 90), SweepPointJson("B1", 4, 170),
-                               SweepPointJson("B2", 4, 80), SweepPointJson("B2", 4, 110)});
+  const Recommendation r =
+      RecommendationOf({SweepPointJson("B1", 4, 90), SweepPointJson("B1", 4, 170),
+                        SweepPointJson("B2", 4, 80), SweepPointJson("B2", 4, 110)});
   EXPECT_TRUE(r.points.back().accepted());
   EXPECT_THAT(r.warnings, Contains("b1_b2_ranges_overlap_at_some_points"));
 }
@@ -245,17 +248,19 @@ TEST(Recommend, OneBadRepeatSpoilsItsPoint) {
 }
 
 TEST(Recommend, WarningsSayWhatTheRecommendationRestsOn) {
-  EXPECT_THAT(Of({}).warnings, Contains("no_sweep_rows_found"));
+  EXPECT_THAT(RecommendationOf({}).warnings, Contains("no_sweep_rows_found"));
   std::vector<json> rows = WorkedSweep();
-  EXPECT_THAT(Of(rows).warnings, ElementsAre("some_points_measured_once_no_uncertainty"));
+  EXPECT_THAT(RecommendationOf(rows).warnings,
+              ElementsAre("some_points_measured_once_no_uncertainty"));
   rows[1]["b1_disk_tier_verified"] = nullptr;
-  EXPECT_THAT(Of(rows).warnings, Contains("b1_disk_tier_verification_missing_on_some_rows"));
+  EXPECT_THAT(RecommendationOf(rows).warnings,
+              Contains("b1_disk_tier_verification_missing_on_some_rows"));
   rows[1]["replay_ttfc_ms"]["n"] = 58;
-  EXPECT_THAT(Of(rows).warnings, Contains("p95_not_resolvable_on_some_rows"));
+  EXPECT_THAT(RecommendationOf(rows).warnings, Contains("p95_not_resolvable_on_some_rows"));
   rows[1]["replay_ttfc_ms"]["n"] = 59;
-  EXPECT_THAT(Of(rows).warnings, Not(Contains("p95_not_resolvable_on_some_rows")));
+  EXPECT_THAT(RecommendationOf(rows).warnings, Not(Contains("p95_not_resolvable_on_some_rows")));
   rows.erase(rows.begin());
-  EXPECT_THAT(Of(rows).warnings, Contains("slo_unknown_for_this_metric"));
+  EXPECT_THAT(RecommendationOf(rows).warnings, Contains("slo_unknown_for_this_metric"));
 }
 
 TEST(Recommend, TheBestScoreComesFirstAndTiesByConcurrency) {
@@ -267,7 +272,7 @@ TEST(Recommend, TheBestScoreComesFirstAndTiesByConcurrency) {
     for (const json& row : pair(c, b1)) rows.push_back(row);
   }
   std::vector<int> order;
-  const Recommendation r = Of(rows, {.slo_p95_ms = 110});
+  const Recommendation r = RecommendationOf(rows, {.slo_p95_ms = 110});
   for (const SweepPoint* p : r.Candidates()) order.push_back(p->concurrency);
   EXPECT_THAT(order, ElementsAre(4, 8, 2));
 }
@@ -277,7 +282,7 @@ TEST(Recommend, RejectionsAreSummedUpInTheirBuckets) {
   rows[1]["b1_disk_tier_verified"] = false;
   rows[1]["status"] = "invalid_full";
   rows.push_back(SweepPointJson("B1", 8, 1));
-  const auto buckets = Of(rows).RejectionSummary();
+  const auto buckets = RecommendationOf(rows).RejectionSummary();
   EXPECT_EQ(buckets.size(), 7u);
   EXPECT_THAT(buckets.at("rejected_for_invalid_rows"), ElementsAre(4)) << "once";
   EXPECT_THAT(buckets.at("rejected_for_b1_disk_tier_not_disabled"), ElementsAre(4));
@@ -286,14 +291,15 @@ TEST(Recommend, RejectionsAreSummedUpInTheirBuckets) {
 }
 
 TEST(Recommend, TheExitCodeTellsAMissingMetricFromNothingToSay) {
-  EXPECT_EQ(Of(WorkedSweep()).ExitCode(), 0);
-  EXPECT_EQ(Of({}).ExitCode(), 0);
-  EXPECT_EQ(Of({SweepPointJson("B1", 4, 100), SweepPointJson("B2", 4, 100)}).ExitCode(), 0)
+  EXPECT_EQ(RecommendationOf(WorkedSweep()).ExitCode(), 0);
+  EXPECT_EQ(RecommendationOf({}).ExitCode(), 0);
+  EXPECT_EQ(
+      RecommendationOf({SweepPointJson("B1", 4, 100), SweepPointJson("B2", 4, 100)}).ExitCode(), 0)
       << "nothing to recommend";
   json b1 = SweepPointJson("B1", 4, 1), b2 = SweepPointJson("B2", 4, 1);
   b1.erase("replay_ttfc_ms");
   b2.erase("replay_ttfc_ms");
-  EXPECT_EQ(Of({b1, b2}).ExitCode(), 1);
+  EXPECT_EQ(RecommendationOf({b1, b2}).ExitCode(), 1);
 }
 
 TEST(Recommend, ANegativeWeightIsZero) {

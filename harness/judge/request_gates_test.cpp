@@ -22,15 +22,16 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// One planted lie, the codes that must come of it, and what the finding must name.
-struct Lie {
+struct RequestLie {
   std::string name;
   std::function<void(LegEvidence&)> plant;
   std::vector<std::string> codes;
   std::string names = {};
 };
 
-void Expect(const std::vector<Lie>& lies, const std::function<Findings(const LegEvidence&)>& rule) {
-  for (const Lie& lie : lies) {
+void Expect(const std::vector<RequestLie>& lies,
+            const std::function<Findings(const LegEvidence&)>& rule) {
+  for (const RequestLie& lie : lies) {
     LegEvidence leg = MakeLeg(TierMode::kB2, 50);
     leg.planned_prompts = SentPrompts(leg);
     lie.plant(leg);

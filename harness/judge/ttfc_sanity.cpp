@@ -11,7 +11,7 @@
 namespace kvtier {
 namespace {
 
-using Metric = std::optional<double> (RequestRecord::*)() const;
+using CaseMetric = std::optional<double> (RequestRecord::*)() const;
 
 const TtfcSanityCase& kShortStream = kTtfcSanityCases[0];
 const TtfcSanityCase& kLongStream = kTtfcSanityCases[1];
@@ -19,7 +19,7 @@ const TtfcSanityCase& kShortUnary = kTtfcSanityCases[2];
 const TtfcSanityCase& kLongUnary = kTtfcSanityCases[3];
 
 std::optional<double> P95(const TtfcSanityEvidence& evidence, const TtfcSanityCase& which,
-                          Metric metric) {
+                          CaseMetric metric) {
   std::vector<double> sample;
   for (const RequestRecord* r : RecordsOf(evidence, which)) {
     if (r->outcome != Outcome::kOk) continue;

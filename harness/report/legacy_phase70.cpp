@@ -19,8 +19,8 @@ namespace {
 constexpr const char* kNotWaited = "the predecessor did not wait for the tiers to come to rest";
 
 /// A counter of the delta. The predecessor writes 0 for a metric that it did not find.
-Reading<std::uint64_t> Counter(const LegacyPlace& delta, const std::string& metric,
-                               const std::set<std::string>* seen) {
+Reading<std::uint64_t> CounterOf(const LegacyPlace& delta, const std::string& metric,
+                                 const std::set<std::string>* seen) {
   const auto value = delta[metric + "_delta"].Number();
   if (!value.available()) return Reading<std::uint64_t>::Unavailable(value.reason());
   if (*value < 0 || *value > 1e15) delta[metric + "_delta"].Refuse("a count");
@@ -42,12 +42,12 @@ TierTraffic TiersFrom(const LegacyPlace& delta, const std::set<std::string>* see
     return t;
   }
   t.adapter = "kvbm_v1";
-  t.matched_tokens = Counter(delta, "kvbm_matched_tokens", seen);
-  t.offload_g1_to_g2_blocks = Counter(delta, "kvbm_offload_blocks_d2h", seen);
-  t.offload_g2_to_g3_blocks = Counter(delta, "kvbm_offload_blocks_h2d", seen);
-  t.offload_g1_to_g3_blocks = Counter(delta, "kvbm_offload_blocks_d2d", seen);
-  t.onboard_g2_to_g1_blocks = Counter(delta, "kvbm_onboard_blocks_h2d", seen);
-  t.onboard_g3_to_g1_blocks = Counter(delta, "kvbm_onboard_blocks_d2d", seen);
+  t.matched_tokens = CounterOf(delta, "kvbm_matched_tokens", seen);
+  t.offload_g1_to_g2_blocks = CounterOf(delta, "kvbm_offload_blocks_d2h", seen);
+  t.offload_g2_to_g3_blocks = CounterOf(delta, "kvbm_offload_blocks_h2d", seen);
+  t.offload_g1_to_g3_blocks = CounterOf(delta, "kvbm_offload_blocks_d2d", seen);
+  t.onboard_g2_to_g1_blocks = CounterOf(delta, "kvbm_onboard_blocks_h2d", seen);
+  t.onboard_g3_to_g1_blocks = CounterOf(delta, "kvbm_onboard_blocks_d2d", seen);
   t.host_hit_rate_after = delta["kvbm_host_cache_hit_rate_after"].Number();
   t.disk_hit_rate_after = delta["kvbm_disk_cache_hit_rate_after"].Number();
   return t;

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-constexpr const char* kTs = "20261122T014510Z";
+constexpr const char* kFilesTs = "20261122T014510Z";
 constexpr SweepPlace kB2c1{TierMode::kB2, 1};
 constexpr SweepPlace kB1c1{TierMode::kB1, 1};
 
@@ -28,7 +28,7 @@ fs::path Schemas() {
 
 Phase60Setup Declared() {
   Phase60Setup s;
-  s.ts = kTs;
+  s.ts = kFilesTs;
   s.concurrencies = {1};
   s.schedule = {kB1c1, kB2c1};
   return s;
@@ -45,13 +45,13 @@ void WriteLeg(const Phase60Paths& paths, const SweepPlace& place, PointKind kind
 }
 
 Phase60Paths Scratch(const std::string& name) {
-  return {.root = sample::Scratch(name), .ts = kTs};
+  return {.root = sample::Scratch(name), .ts = kFilesTs};
 }
 
 /// Baseline, B1 and B2 at 1, from bundles.
 Phase60Summary Measured(const Phase60Paths& paths) {
   Phase60Summary s;
-  s.created_utc = kTs;
+  s.created_utc = kFilesTs;
   s.setup = Declared();
   s.hash_policy = {{"strict_mode", false}};
   for (const auto& [place, kind] :
@@ -64,7 +64,7 @@ Phase60Summary Measured(const Phase60Paths& paths) {
 }
 
 TEST(Phase60Paths, AreTheDocumentedNames) {
-  const Phase60Paths p{"results", kTs};
+  const Phase60Paths p{"results", kFilesTs};
   EXPECT_EQ(p.Summary(),
             "results/phase60_rehydrate_concurrency_sweep_summary_minimal_20261122T014510Z.json");
   EXPECT_EQ(p.StopVerdict(), "results/phase60_matrix_stop_verdict_minimal_20261122T014510Z.json");
@@ -110,15 +110,15 @@ TEST(Phase60Files, SummaryCsvAndVerdictFitTheirSchemasAndComeBack) {
   const auto paths = Scratch("phase60_files");
   Phase60Summary s = Measured(paths);
   WritePhase60Diagnosis(paths, "", "");
-  WritePhase60Current(paths.root, {.ts = kTs, .state = "running", .pid = 1});
+  WritePhase60Current(paths.root, {.ts = kFilesTs, .state = "running", .pid = 1});
   StopSweep(s, {.reason = "point_invalid", .detail = "FAIL:x", .at = kB1c1});
   WritePhase60(paths, s);
   EXPECT_THAT(CheckBundle(paths.root, Schemas()), IsEmpty());
   EXPECT_EQ(json(LoadPhase60Summary(paths.Summary())), json(s));
-  EXPECT_EQ(LoadPhase60Current(paths.root)->ts, kTs);
+  EXPECT_EQ(LoadPhase60Current(paths.root)->ts, kFilesTs);
   EXPECT_TRUE(fs::exists(paths.StopVerdict()));
 
-  CompleteSweep(s, kTs);
+  CompleteSweep(s, kFilesTs);
   WritePhase60(paths, s);
   EXPECT_FALSE(fs::exists(paths.StopVerdict())) << "it is no longer true";
   EXPECT_THAT(CheckBundle(paths.root, Schemas()), IsEmpty());
@@ -169,9 +169,9 @@ TEST(Phase60Files, BrokenSummariesNameTheFileAndTheKey) {
 }
 
 TEST(Phase60Report, SaysHowFarEachTierGoesAndWhyItStopped) {
-  const Phase60Paths paths{"results", kTs};
+  const Phase60Paths paths{"results", kFilesTs};
   Phase60Summary s;
-  s.setup.ts = kTs;
+  s.setup.ts = kFilesTs;
   s.status = "completed";
   s.latency = {.metric = "replay_latency_p95_ms",
                .baseline_ms = 100,

@@ -17,7 +17,7 @@ using std::chrono::minutes;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* kTs = "20261122T014510Z";
+constexpr const char* kProgressTs = "20261122T014510Z";
 // 2026-11-22 02:00:00 UTC
 const std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'795'312'800)};
 
@@ -40,9 +40,9 @@ Phase70Progress Read(const fs::path& root, const std::string& ts = "", double st
 /// Our own layout: one leg done, one running, whose recorder never sleeps.
 fs::path Ours(int silent_minutes) {
   const fs::path root = sample::Scratch("p70_progress");
-  const Phase70Paths paths{root, kTs};
+  const Phase70Paths paths{root, kProgressTs};
   Phase70Manifest m;
-  m.setup.ts = kTs;
+  m.setup.ts = kProgressTs;
   m.setup.planned_pairs = 8;
   m.schedule.assign(8, LegOrder::kAB);
   WritePhase70Manifest(paths, m);
@@ -59,7 +59,7 @@ fs::path Ours(int silent_minutes) {
 
 TEST(Progress, TheActiveLegIsTheUnfinishedBundle) {
   const Phase70Progress p = Read(Ours(3));
-  EXPECT_EQ(p.ts, kTs);
+  EXPECT_EQ(p.ts, kProgressTs);
   EXPECT_EQ(p.legs_planned, 16);
   EXPECT_EQ(p.legs_completed, 1);
   ASSERT_TRUE(p.active.has_value());
@@ -82,9 +82,12 @@ TEST(Progress, SilenceOverTheLimitIsAStallAlthoughTheRecorderWrites) {
 
 TEST(Progress, AFinishedExperimentHasNoActiveLeg) {
   const fs::path root = Ours(100);
-  WritePhase70Current(
-      root,
-      {.ts = kTs, .state = "finished", .pid = 1, .updated_utc = "", .verdict = "", .reason = ""});
+  WritePhase70Current(root, {.ts = kProgressTs,
+                             .state = "finished",
+                             .pid = 1,
+                             .updated_utc = "",
+                             .verdict = "",
+                             .reason = ""});
   const Phase70Progress p = Read(root);
   EXPECT_FALSE(p.active || p.stalled);
   EXPECT_THAT(RenderPhase70Progress(p), HasSubstr("(finished): 1 of 16 legs completed"));
@@ -127,7 +130,7 @@ TEST(Progress, TheNewestExperimentUnlessAnotherIsNamed) {
   const Phase70Progress p = Read(root);
   EXPECT_EQ(p.ts, "20270101T000000Z");
   EXPECT_FALSE(p.active.has_value());
-  EXPECT_EQ(Read(root, kTs).legs_completed, 1);
+  EXPECT_EQ(Read(root, kProgressTs).legs_completed, 1);
   EXPECT_FALSE(ReadPhase70Progress(root, "no_such_run").has_value());
   EXPECT_FALSE(ReadPhase70Progress(root / "nowhere", "").has_value());
 }

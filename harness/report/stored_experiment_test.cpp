@@ -21,10 +21,10 @@ using ::testing::Contains;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr const char* kTs = "20260101T000000Z";
+constexpr const char* kStoredTs = "20260101T000000Z";
 
 TEST(VerdictFile, HoldsTheIntervalsOfPeriodAndCarryOverByItsSchema) {
-  const Phase70Paths paths{sample::Scratch("verdict_intervals"), kTs};
+  const Phase70Paths paths{sample::Scratch("verdict_intervals"), kStoredTs};
   sample::WriteExperiment(paths, test::MakeExperiment(8));
   const Verdict verdict = sample::JudgeExperiment(paths);
   const fs::path schema = kSchemas / "phase70_verdict.schema.json";
@@ -45,7 +45,7 @@ TEST(VerdictFile, HoldsTheIntervalsOfPeriodAndCarryOverByItsSchema) {
 }
 
 TEST(StoredExperiment, IsJudgedWithTheRowsOfOneLegInMemory) {
-  const Phase70Paths paths{sample::Scratch("stored_rows"), kTs};
+  const Phase70Paths paths{sample::Scratch("stored_rows"), kStoredTs};
   sample::WriteExperiment(paths, test::MakeExperiment(6));
   const Verdict live = sample::JudgeExperiment(paths);
   const StoredPhase70 stored = LoadStoredPhase70(paths.Manifest());
@@ -65,12 +65,12 @@ TEST(StoredExperiment, IsJudgedWithTheRowsOfOneLegInMemory) {
 
 // The rows are gone when the caller has the input, so what he judges by has to be said before.
 TEST(StoredExperiment, IsJudgedByWhatTheCallerAsksFor) {
-  const Phase70Paths paths{sample::Scratch("stored_setup"), kTs};
+  const Phase70Paths paths{sample::Scratch("stored_setup"), kStoredTs};
   sample::WriteExperiment(paths, test::MakeExperiment(6));
   const StoredPhase70 stored = LoadStoredPhase70(
       paths.Manifest(), [](Phase70Setup& setup) { setup.io_attrib_expected = true; });
   EXPECT_FALSE(stored.manifest.setup.io_attrib_expected) << "as it was declared";
-  const Verdict verdict = AnalyzePhase70(stored.input, kTs).verdict;
+  const Verdict verdict = AnalyzePhase70(stored.input, kStoredTs).verdict;
   EXPECT_THAT(verdict.reason_codes, Contains("IO_ATTRIB_MISSING"));
   EXPECT_THAT(verdict.reason_codes, Contains("DECLARATION_CHANGED"));
   EXPECT_THAT(verdict.reason_codes, Not(Contains("RUN_INCOMPLETE"))) << "every row was seen";
@@ -94,7 +94,7 @@ void ShortenLatencies(const fs::path& run_dir) {
 // Little's law is soft: one leg may have met a client that was held up. More than a quarter of them
 // is no accident, and no better grade than C.
 TEST(PlantedSoftLie, LatenciesThatWereShortenedBreakLittlesLaw) {
-  const Phase70Paths paths{sample::Scratch("shortened"), kTs};
+  const Phase70Paths paths{sample::Scratch("shortened"), kStoredTs};
   const Phase70Manifest manifest = sample::WriteExperiment(paths, test::MakeExperiment(8));
   const Verdict good = sample::JudgeExperiment(paths);
   ASSERT_EQ(good.grade, Grade::kB) << FindingsText(good.findings);

@@ -18,18 +18,18 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::vector<double> kGrid{1, 2, 4, 8, 16, 32, 64};
+const std::vector<double> kUslGrid{1, 2, 4, 8, 16, 32, 64};
 constexpr double kT4 = 2.7764451;  // Student's t, 97.5 %, 4 degrees of freedom, of the tables
 constexpr double kT5 = 2.5705818;
 
-std::vector<LoadPoint> Load(const std::vector<double>& x, const std::vector<double>& n = kGrid) {
+std::vector<LoadPoint> Load(const std::vector<double>& x, const std::vector<double>& n = kUslGrid) {
   std::vector<LoadPoint> load;
   for (std::size_t i = 0; i < x.size(); ++i) load.push_back({n[i], x[i]});
   return load;
 }
 
 std::vector<LoadPoint> Exact(double lambda, double sigma, double kappa,
-                             const std::vector<double>& n = kGrid) {
+                             const std::vector<double>& n = kUslGrid) {
   std::vector<LoadPoint> load;
   for (const double c : n)
     load.push_back({c, lambda * c / (1 + sigma * (c - 1) + kappa * c * (c - 1))});

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-const std::filesystem::path kGolden =
+const std::filesystem::path kSmartGolden =
     std::filesystem::path(KVTIER_SOURCE_DIR) / "telemetry/device/golden";
 
 void ExpectGolden(const Reading<SmartReading>& reading, bool with_transitions) {
@@ -41,10 +41,10 @@ void ExpectGolden(const Reading<SmartReading>& reading, bool with_transitions) {
 }
 
 TEST(SmartLog, AllSpellingsSayTheSame) {
-  ExpectGolden(SmartFromNvmeJson(ReadJson(kGolden / "smart-log-2x.json")), true);
-  ExpectGolden(SmartFromNvmeJson(ReadJson(kGolden / "smart-log-1x.json")), true);
-  ExpectGolden(SmartFromNvmeText(ReadFile(kGolden / "smart-log-normal.txt")), true);
-  ExpectGolden(SmartFromSmartctl(ReadJson(kGolden / "smartctl.json")), false);
+  ExpectGolden(SmartFromNvmeJson(ReadJson(kSmartGolden / "smart-log-2x.json")), true);
+  ExpectGolden(SmartFromNvmeJson(ReadJson(kSmartGolden / "smart-log-1x.json")), true);
+  ExpectGolden(SmartFromNvmeText(ReadFile(kSmartGolden / "smart-log-normal.txt")), true);
+  ExpectGolden(SmartFromSmartctl(ReadJson(kSmartGolden / "smartctl.json")), false);
 }
 
 TEST(SmartLog, NumbersInEveryDress) {

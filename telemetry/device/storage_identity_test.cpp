@@ -19,8 +19,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const fs::path kGolden = fs::path(KVTIER_SOURCE_DIR) / "telemetry/device/golden";
-const OsRoots kSpark{kGolden / "proc", kGolden / "sys"};
+const fs::path kIdentityGolden = fs::path(KVTIER_SOURCE_DIR) / "telemetry/device/golden";
+const OsRoots kSpark{kIdentityGolden / "proc", kIdentityGolden / "sys"};
 
 /// A folder for a made-up /sys.
 class SysTree : public ::testing::Test {
@@ -146,7 +146,7 @@ TEST(PcieLinks, Texts) {
   EXPECT_EQ(PcieLinkText({"16GT/s", "x4", "", ""}), "16GT/s x4");
   EXPECT_EQ(PcieLinkText({"", "", "32GT/s", "x4"}), "max 32GT/s x4");
   EXPECT_EQ(PcieLinkText({}), "");
-  EXPECT_EQ(ParseLspciLink(ReadFile(kGolden / "lspci-vv.txt")),
+  EXPECT_EQ(ParseLspciLink(ReadFile(kIdentityGolden / "lspci-vv.txt")),
             (PcieLink{"16GT/s", "x4", "32GT/s", "x4"}));
   EXPECT_TRUE(ParseLspciLink("LnkCap2: Supported Link Speeds: 2.5-32GT/s\n").empty());
 }

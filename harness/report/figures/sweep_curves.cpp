@@ -14,7 +14,8 @@ namespace {
 
 using Mode = SweepCurvesData::Mode;
 
-constexpr double kLatencyHeight = 270, kServedHeight = 220, kLeft = 66, kHeading = 24, kFoot = 44;
+constexpr double kLatencyHeight = 270, kServedHeight = 220, kCurvesLeft = 66, kHeading = 24,
+                 kFoot = 44;
 
 struct Look {
   Mark mark;
@@ -248,7 +249,8 @@ std::string SweepCurves(const SweepCurvesData& data) {
   Sheet sheet(std::move(text), kHeading + kLatencyHeight + kFoot + served_height);
   Svg& svg = sheet.svg();
   const Box& body = sheet.body();
-  const Box latency{body.x + kLeft, body.y + kHeading, body.w - kLeft - 10, kLatencyHeight};
+  const Box latency{body.x + kCurvesLeft, body.y + kHeading, body.w - kCurvesLeft - 10,
+                    kLatencyHeight};
   const Box served{latency.x, latency.bottom() + kFoot, latency.w,
                    any_served ? kServedHeight : served_height};
   const Axis x = LogAxisAt(tested, latency.x, latency.right(), 26);
